@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,12 @@ from starlette.testclient import TestClient
 from odtk.web.app import create_app
 from odtk.web.server import build_server, listen
 from odtk.web.workspace import Workspace
+
+
+def run_in_thread(coroutine):
+    """What a coroutine returns; in a thread, as the loop of another test's browser may run in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ They end with the studio. What must outlive it, as a training, is a job of the q
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -23,6 +22,7 @@ from odtk.errors import OdtkError
 from odtk.process_identity import ProcessIdentity, identify
 from odtk.progress_file import ProgressReport
 from odtk.web.commands import Command, Commands, Outcome, end_group
+from odtk.web.kept_files import keep_newest
 
 _KEPT = 200  # outcomes of each kind, on disk
 _IN_MEMORY = 8  # outcomes that were read last: each thumbnail of a gallery asks for that of its inspection
@@ -105,11 +105,6 @@ class Background:
             self._ending.add(key)
             self._tasks[key][1].cancel()
 
-    def forget(self, key: str) -> None:
-        """Removes the outcome of a key, unless it runs."""
-        if key not in self._tasks:
-            self._file(key).unlink(missing_ok=True)
-
     async def close(self) -> None:
         """Ends all commands, and returns when they have ended."""
         tasks = [task for _, task in self._tasks.values()]
@@ -136,13 +131,6 @@ class Background:
             progress.unlink(missing_ok=True)
             self._file(key, ".process").unlink(missing_ok=True)
 
-    def _remove_oldest(self, kind: str) -> None:
-        """Keeps the newest outcomes of a kind: previews have many, and shall not push out what made the records."""
-        with contextlib.suppress(OSError):
-            found = sorted(self._folder.glob(f"{kind}-*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-            for path in found[_KEPT:]:
-                path.unlink(missing_ok=True)
-
     def _note_process(self, key: str, command: Command, pid: int) -> None:
         found = {"key": key, "words": command.words, "module": command.module, "process": identify(pid).as_text()}
         write_text(self._file(key, ".process"), json.dumps(found))
@@ -165,7 +153,8 @@ class Background:
         if outcome is not None:
             found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages")}
         write_text(self._file(key), json.dumps(found))
-        self._remove_oldest(_kind(key))
+        # Of each kind: previews have many, and shall not push out what made the records.
+        keep_newest(self._folder.glob(f"{_kind(key)}-*.json"), _KEPT)
 
     def _file(self, key: str, suffix: str = ".json") -> Path:
         # Keys hold paths, so the name of a file is a digest.

@@ -64,12 +64,6 @@ class Outcome:
         found = next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1] if lines else "")
         return found.removeprefix("error: ") or f"{self.command} ended with exit code {self.exit_code}."
 
-    @property
-    def warnings(self) -> list[str]:
-        """Its warnings, without the word."""
-        lines = self.messages.splitlines()
-        return [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")]
-
 
 class Commands:
     """Runs commands in a folder, two at a time."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from odtk.errors import OdtkError
-from odtk.queue import ENDED, Job, JobRecord, Queue
+from odtk.queue import ENDED, RUNNING, Job, JobRecord, Queue
 from odtk.web.commands import Command
 from odtk.web.workspace import Workspace
 
@@ -42,9 +42,9 @@ class Jobs:
         return self._queue.job(number)
 
     def last(self, name: str) -> JobRecord | None:
-        """The newest job of a name; one that runs or waits goes before those that ended, as older ones are retried."""
+        """A name's job that runs, else the newest that waits, else the newest: older ones may have been retried."""
         found = [job for job in self._queue.jobs() if job.name == name]
-        return max(found, key=lambda job: (job.state not in ENDED, job.number), default=None)
+        return max(found, key=lambda job: (job.state not in ENDED, job.state == RUNNING, job.number), default=None)
 
     def is_active(self, name: str) -> bool:
         """Whether a job of a name runs or waits."""

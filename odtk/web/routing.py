@@ -16,6 +16,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Message
 
+from odtk.web.projects import Project, project_called
 from odtk.web.security import CSRF_FIELD, CSRF_HEADER, is_equal
 
 if TYPE_CHECKING:
@@ -119,6 +120,11 @@ def _limited(request: Request, max_bytes: int) -> Request:
         return message
 
     return Request(request.scope, receive)
+
+
+def project_of(request: Request, studio: Studio) -> Project:
+    """The project that an address `/projects/{name}/...` names; OdtkError if there is none."""
+    return project_called(studio.workspace, request.path_params["name"])
 
 
 def redirect(request: Request, path: str) -> Response:

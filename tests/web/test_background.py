@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from running_studio import run_in_thread
 
 from odtk.errors import OdtkError
 from odtk.process_identity import identify
@@ -13,12 +14,6 @@ from odtk.web.studio import Studio
 from odtk.web.workspace import Workspace
 
 SHORT = Command(("-n", "1", "-r", "1", "pass"), "timeit")
-
-
-def run_in_thread(coroutine):
-    """What a coroutine returns; in a thread, as the loop of another test's browser may run in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def sleep(seconds):

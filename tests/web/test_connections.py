@@ -129,7 +129,7 @@ def test_many_connections_leave_some_for_others(place, monkeypatch):
 
 
 def test_a_slow_reader_makes_the_studio_wait_not_grow(studio, place):
-    """A log of megabytes per event, to a browser that reads nothing: what waits to be sent is bounded."""
+    """Large files, to browsers that read nothing: what waits to be sent is bounded."""
     (studio.folder / "large.bin").write_bytes(bytes(50_000_000))
     before = _resident()
     readers = [socket.create_connection(place, timeout=120) for _ in range(10)]

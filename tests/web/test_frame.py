@@ -52,7 +52,7 @@ def test_an_error_of_htmx_is_a_piece(client):
     assert "<html" not in answer.text
 
 
-def test_a_job_is_shown_with_its_log_and_runs_again(client):
+def test_a_job_is_shown_and_stopped(client):
     number = Queue(client.studio.workspace.queue_file).put(Job(["doctor"]))
     assert "odtk doctor" in client.get("/jobs").text
     assert post(client, f"/jobs/{number}/cancel").headers["location"] == "/jobs"

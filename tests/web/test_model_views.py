@@ -8,7 +8,7 @@ from odtk.errors import ConfigError
 from odtk.web.model_views import augmentations, config_fields, pipeline_cards, training_options
 from odtk.web.model_views.architecture import architecture
 from odtk.web.model_views.config_edits import checker, options, try_changes
-from odtk.web.model_views.config_text import diff, listing, nearest_shipped
+from odtk.web.model_views.config_text import checked_text, diff, nearest_shipped
 from odtk.web.projects import Project
 from odtk.web.workspace import Workspace
 
@@ -109,7 +109,7 @@ def test_the_options_are_those_of_the_command(text):
 
 
 def test_a_typo_stands_at_its_line(text, check):
-    found = listing(text.replace("        depth: 64", "        dept: 64"), check, NAME)
+    found = checked_text(text.replace("        depth: 64", "        dept: 64"), check, NAME)
     marked = [line for line in found.lines if line.messages]
     assert not found.parses
     assert [line.text.strip() for line in marked] == ["dept: 64"]
@@ -117,7 +117,7 @@ def test_a_typo_stands_at_its_line(text, check):
 
 
 def test_findings_stand_at_their_lines(text, check):
-    found = listing(text.replace("batch_size: 8", "batch_size: 0"), check, NAME)
+    found = checked_text(text.replace("batch_size: 8", "batch_size: 0"), check, NAME)
     wrong = [line for line in found.lines if line.tone == "error"]
     assert [line.text.strip() for line in wrong] == ["batch_size: 0"]
     assert found.counts["error"] == 1

@@ -5,13 +5,12 @@ import io
 import json
 import os
 import struct
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_model_process import HalfModel
 from fake_runs import FAKE_MODEL, jpeg, trained_project
 from PIL import Image
-from running_studio import post
+from running_studio import post, run_in_thread
 
 from odtk import thresholds
 from odtk.errors import DataError, OdtkError
@@ -32,12 +31,6 @@ def send(client, body, name="pets", **headers):
     return client.post(
         f"/projects/{name}/results/detect", content=body, headers={"x-csrf-token": client.csrf, **headers}
     )
-
-
-def _run(coroutine):
-    """What a coroutine returns: in a thread, as Playwright has its own loop in this one."""
-    with ThreadPoolExecutor() as thread:
-        return thread.submit(asyncio.run, coroutine).result()
 
 
 # The process
@@ -147,7 +140,7 @@ def test_a_model_that_was_replaced_is_not_started_again(tmp_path):
         with pytest.raises(OdtkError, match="being ended"):
             await models.detect("runs/pets", 2, jpeg())
 
-    _run(replaced())
+    run_in_thread(replaced())
 
 
 def test_an_idle_model_is_ended(tmp_path):
@@ -159,7 +152,7 @@ def test_an_idle_model_is_ended(tmp_path):
         await asyncio.sleep(0)
         assert models._models == {}
 
-    _run(idle())
+    run_in_thread(idle())
 
 
 def test_a_picture_without_scripts(client, project):
@@ -257,7 +250,7 @@ def test_too_many_waiting_frames_are_refused(tmp_path, monkeypatch):
         await models.close()
         return found
 
-    kinds = [type(each) for each in _run(many())]
+    kinds = [type(each) for each in run_in_thread(many())]
     assert kinds == [dict, dict, OdtkError, OdtkError]
 
 

@@ -15,8 +15,6 @@ class Layer:
     kind: str = ""
     shapes: str = ""
     parameters: int = 0
-    multiply_adds: int = 0
-    output_bytes: int | None = None
     inside: list[Layer] = field(default_factory=list)
     broken: str = ""
     """Why it does not work, for the layer at which the column ends."""
@@ -92,9 +90,7 @@ def _layer(found: Mapping[str, Any]) -> tuple[str, Layer]:
         shown = f"{len(shapes)}: {shown}"
     kind = found["kind"].replace("BatchNormalization", "BatchNorm")
     name = found["name"]
-    return name, Layer(
-        name.rpartition("/")[2], kind, shown, found["parameters"], found["multiply_adds"], found["output_bytes"]
-    )
+    return name, Layer(name.rpartition("/")[2], kind, shown, found["parameters"])
 
 
 def _nested(layers: Sequence[tuple[str, Layer]]) -> list[Layer]:
@@ -115,7 +111,6 @@ def _add_up(layer: Layer, with_row: set[int]) -> None:
         _add_up(each, with_row)
     if id(layer) not in with_row:
         layer.parameters = sum(each.parameters for each in layer.inside)
-        layer.multiply_adds = sum(each.multiply_adds for each in layer.inside)
 
 
 def _place(name: str, layer: Layer, known: dict[str, Layer], top: list[Layer]) -> None:

@@ -23,7 +23,7 @@ from odtk.tools import schedule_edits
 FLAGS = ("true", "false")
 TRAIN = "train_config"
 BATCH_SIZE, NUM_STEPS = f"{TRAIN}.batch_size", f"{TRAIN}.num_steps"
-CHECKPOINT, CHECKPOINT_TYPE = f"{TRAIN}.fine_tune_checkpoint", f"{TRAIN}.fine_tune_checkpoint_type"
+CHECKPOINT = f"{TRAIN}.fine_tune_checkpoint"
 FREEZE = f"{TRAIN}.freeze_variables"
 
 # Of train_config: what has a part of the page for itself, and what only old configs set.

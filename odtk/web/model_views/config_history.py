@@ -13,6 +13,7 @@ from pathlib import Path
 
 from odtk import pipeline
 from odtk.atomic import write_text
+from odtk.web.kept_files import keep_newest
 from odtk.web.projects import Project
 
 _KEPT = 100
@@ -57,8 +58,7 @@ class ConfigHistory:
         """Keeps the newest of the texts that never were the config's, as those that were only tried."""
         order = set(self._order())
         tried = [path for path in self.folder.glob("*.config") if path.stem not in order]
-        for path in sorted(tried, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
-            path.unlink(missing_ok=True)
+        keep_newest(tried, _KEPT)
 
     def text_of(self, digest: str) -> str | None:
         """A text that was kept; None if there is none (or the digest is none)."""

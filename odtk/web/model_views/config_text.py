@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Listing:
+class CheckedText:
     """A whole text; `messages` are those of no line."""
 
     lines: list[Line]
@@ -60,7 +60,7 @@ class DiffLine:
     text: str
 
 
-def listing(text: str, check: Check, filename: str) -> Listing:
+def checked_text(text: str, check: Check, filename: str) -> CheckedText:
     """A text with what parsing or the check says of it; notes on fields without effect are left to the check."""
     try:
         found, parses = [_message(each) for each in check(text)], True
@@ -70,7 +70,7 @@ def listing(text: str, check: Check, filename: str) -> Listing:
     lines = [Line(number, line, at.get(number, [])) for number, line in enumerate(text.splitlines(), start=1)]
     counts = {severity: sum(each.severity == severity for each in found) for severity in (ERROR, WARNING)}
     rest = [each for each in found if each.line is None or not 1 <= each.line <= len(lines)]
-    return Listing(lines, rest, counts, parses)
+    return CheckedText(lines, rest, counts, parses)
 
 
 def _by_line(messages: Sequence[Message]) -> dict[int, list[Message]]:

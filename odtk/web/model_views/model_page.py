@@ -79,7 +79,7 @@ def refused_elsewhere(form: ModelForm, asked: Asked) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Difference:
+class FormDifference:
     """What of the form is new."""
 
     fields: list[FormField]
@@ -90,7 +90,7 @@ class Difference:
     """Whether the page has other fields, so that it is loaded again."""
 
 
-def difference(before: ModelForm, after: ModelForm) -> Difference:
+def form_difference(before: ModelForm, after: ModelForm) -> FormDifference:
     """What is to be put into a page that shows `before`."""
     old, new = before.fields(), after.fields()
     other_steps = _steps(before) != _steps(after)
@@ -99,7 +99,7 @@ def difference(before: ModelForm, after: ModelForm) -> Difference:
             {path: each for path, each in fields.items() if not path.startswith(OPTIONS)} for fields in (old, new)
         )
     changed = [field for path, field in new.items() if field != old.get(path) or field.error]
-    return Difference(changed, other_steps, old.keys() != new.keys())
+    return FormDifference(changed, other_steps, old.keys() != new.keys())
 
 
 def _steps(form: ModelForm) -> list[str]:

@@ -1,4 +1,4 @@
-"""A project's config as a page works on it: its text, its check, what it was before, and one change at a time."""
+"""A project's config as a page works on it: its text, its check, and what it was before."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from odtk.web.projects import Project, project_called
 from odtk.web.workspace import OutsideError, Workspace
 
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
+MAX_FORM = 4_000_000
+"""Bytes of a form that has the text of a config."""
 
 
 @dataclass(frozen=True)

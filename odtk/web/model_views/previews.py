@@ -14,11 +14,12 @@ from pathlib import Path
 from odtk.pipeline import format
 from odtk.web.background import CANCELLED, DONE, RUNNING, Run
 from odtk.web.commands import Command
+from odtk.web.kept_files import keep_newest
 from odtk.web.model_views.open_config import OpenConfig
 from odtk.web.studio import Studio
 
 MODULE = "odtk.web.augmented_sheet"
-_KEPT = 30
+_KEPT = 30  # pictures, each of a megabyte or two
 
 _last: weakref.WeakKeyDictionary[Studio, dict[str, str]] = weakref.WeakKeyDictionary()
 
@@ -72,16 +73,9 @@ def _drawn(studio: Studio, opened: OpenConfig, found: Preview) -> Preview:
     if not found.is_there and not found.is_running:
         folder = studio.workspace.hidden / "previews"
         folder.mkdir(exist_ok=True)
-        _remove_oldest(folder)
+        keep_newest(folder.glob("*.png"), _KEPT)
         studio.background.start(f"preview:{found.key}", preview_command(opened, found.key, found.record))
     return find_preview(studio, opened, found.record)
-
-
-def _remove_oldest(folder: Path) -> None:
-    """Keeps a few pictures: each has a megabyte or two."""
-    pictures = sorted(folder.glob("*.png"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in pictures[_KEPT:]:
-        path.unlink(missing_ok=True)
 
 
 def preview_command(opened: OpenConfig, key: str, record: int) -> Command:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import weakref
 from pathlib import Path
 
-from odtk.atomic import write_text
 from odtk.web.background import FAILED, RUNNING, Run
 from odtk.web.commands import Command, command
 from odtk.web.model_views.architecture import Architecture, architecture
 from odtk.web.model_views.config_history import digest_of
 from odtk.web.studio import Studio
-
-_KEPT = 100
 
 _last: weakref.WeakKeyDictionary[Studio, dict[str, str]] = weakref.WeakKeyDictionary()
 
@@ -58,15 +55,4 @@ def _ensure(studio: Studio, key: str, words: Command) -> Run:
     is_kept = found is not None and (found.state in (RUNNING, FAILED) or found.outcome is not None)
     if found is not None and is_kept:
         return found
-    _remember(studio, key)
     return studio.background.start(key, words)
-
-
-def _remember(studio: Studio, key: str) -> None:
-    """Notes a summary, and forgets the oldest ones: each has a hundred kilobytes."""
-    file = studio.workspace.hidden / "summaries.txt"
-    known = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    keys = [each for each in known if each != key] + [key]
-    for old in keys[:-_KEPT]:
-        studio.background.forget(old)
-    write_text(file, "\n".join(keys[-_KEPT:]) + "\n")

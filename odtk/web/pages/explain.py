@@ -14,10 +14,10 @@ from odtk.errors import OdtkError
 from odtk.web.background import DONE, RUNNING
 from odtk.web.live import watch
 from odtk.web.model_process import MAX_BYTES
-from odtk.web.projects import Project, project_called
+from odtk.web.projects import Project
 from odtk.web.result_views import explained, tried
 from odtk.web.result_views.run_files import dataset_folder, has_model, model_version, require_model
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
@@ -26,39 +26,36 @@ pages = Pages()
 @pages.get("/projects/{name}/results/explain")
 async def explain_page(request: Request, studio: Studio) -> Response:
     """The form, and what was explained last."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     picture = tried.tried_file(project, tried.PICTURES)
     run = studio.background.find(_key(project))
     default = explained.ExplainWishes(picture or Path("PICTURE")).command(project)
     return studio.page(
         "explain.html", "Look inside", section="Results", project=project, part="Look inside",
         has_model=has_model(project), picture=picture and studio.workspace.shown(picture), methods=explained.METHODS,
-        accepted=", ".join(tried.PICTURES), layers=_layers(studio, project), layers_run=_layers_run(studio, project),
+        accepted=", ".join(tried.PICTURES),
         commands=[run.command if run else default, explained.layers_command(project)],
-        **_state(studio, project), **_chosen(request, project),
+        **_layers(studio, project), **_state(studio, project), **_chosen(request, project),
     )  # fmt: skip
 
 
 @pages.get("/projects/{name}/results/explain/features")
 async def features(request: Request, studio: Studio) -> Response:
     """The features of the layer and channel that were chosen."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     return studio.piece("features.html", project=project, **_chosen(request, project))
 
 
 @pages.get("/projects/{name}/results/explain/live")
 async def live(request: Request, studio: Studio) -> Response:
     """How far the command is; the results when it has ended."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
 
     def pieces() -> dict[str, str]:
-        chosen = _chosen(request, project)
         return {
             "state": studio.html("explain_state.html", project=project, **_state(studio, project)),
-            "found": studio.html("explained.html", project=project, **chosen),
-            "layers": studio.html(
-                "layer_names.html", layers=_layers(studio, project), layers_run=_layers_run(studio, project)
-            ),
+            "found": studio.html("explained.html", project=project, **_chosen(request, project)),
+            "layers": studio.html("layer_names.html", **_layers(studio, project)),
         }
 
     return watch(request, studio.closing, pieces)
@@ -67,7 +64,7 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/explain", max_bytes=MAX_BYTES + 10_000)
 async def explain(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts the command."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     picture, is_annotated = await _picture(studio, project, form)
     wishes = explained.ExplainWishes(
@@ -84,7 +81,7 @@ async def explain(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post("/projects/{name}/results/explain/layers")
 async def list_layers(request: Request, studio: Studio, form: FormData) -> Response:
     """Lists the network's layers, to choose from."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     studio.background.start(_layers_key(project), explained.layers_command(project))
     return redirect(request, f"/projects/{project.name}/results/explain")
@@ -93,7 +90,7 @@ async def list_layers(request: Request, studio: Studio, form: FormData) -> Respo
 @pages.post("/projects/{name}/results/explain/stop")
 async def stop(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the command."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     studio.background.cancel(_key(project))
     return redirect(request, f"/projects/{project.name}/results/explain")
 
@@ -133,14 +130,11 @@ def _chosen(request: Request, project: Project) -> dict[str, Any]:
     return {"explained": found, "layer": layer, "channel": channel, "number": number if channel else ""}
 
 
-def _layers(studio: Studio, project: Project) -> list[dict[str, Any]]:
-    run = _layers_run(studio, project)
+def _layers(studio: Studio, project: Project) -> dict[str, Any]:
+    """The layers to choose from, and the command that lists them."""
+    run = studio.background.find(_layers_key(project))
     document = run.outcome.document if run and run.state == DONE and run.outcome else None
-    return document["layers"] if document else []
-
-
-def _layers_run(studio: Studio, project: Project):
-    return studio.background.find(_layers_key(project))
+    return {"layers": document["layers"] if document else [], "layers_run": run}
 
 
 def _layers_key(project: Project) -> str:

@@ -18,7 +18,7 @@ from odtk.web.model_views import done_commands
 from odtk.web.model_views.augmentations import OPTIONS
 from odtk.web.model_views.changes import Asked, ask, fix
 from odtk.web.model_views.config_edits import Trial
-from odtk.web.model_views.model_page import ModelForm, config_problem, difference, model_form, refused_elsewhere
+from odtk.web.model_views.model_page import ModelForm, config_problem, form_difference, model_form, refused_elsewhere
 from odtk.web.model_views.open_config import OpenConfig, open_config, require_inside
 from odtk.web.model_views.previews import awaited_preview, find_preview, start_preview
 from odtk.web.model_views.start_points import DOWNLOADS, zoo_models_for
@@ -198,7 +198,7 @@ async def _pieces(studio: Studio, loaded: OpenConfig, after: OpenConfig, asked: 
     """What htmx puts into the page: the fields that are different, what is wrong, and the architecture."""
     old = await run_in_threadpool(model_form, loaded)
     new = await run_in_threadpool(model_form, after, asked)
-    found = difference(old, new)
+    found = form_difference(old, new)
     if found.other_fields:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     # Those that were typed into, too: what was typed may be another notation of the same value.

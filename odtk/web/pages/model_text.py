@@ -13,14 +13,13 @@ from odtk import pipeline
 from odtk.atomic import write_text
 from odtk.errors import ConfigError, OdtkError
 from odtk.web.commands import command
-from odtk.web.model_views.config_text import DiffLine, Listing, diff, listing, nearest_shipped
-from odtk.web.model_views.open_config import OpenConfig, open_config, require_inside
+from odtk.web.model_views.config_text import CheckedText, DiffLine, checked_text, diff, nearest_shipped
+from odtk.web.model_views.open_config import MAX_FORM, OpenConfig, open_config, require_inside
 from odtk.web.routing import Pages, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
 
-_MAX_CONFIG = 4_000_000
 TRAINED = "trained"
 
 
@@ -31,7 +30,7 @@ async def text(request: Request, studio: Studio) -> Response:
     return await _page(studio, opened, opened.text, request.query_params.get("against", ""))
 
 
-@pages.post("/projects/{name}/model/text", max_bytes=_MAX_CONFIG)
+@pages.post("/projects/{name}/model/text", max_bytes=MAX_FORM)
 async def save(request: Request, studio: Studio, form: FormData) -> Response:
     """Saves an edited text, if it can be read and nothing else was saved meanwhile."""
     async with studio.config_lock(request.path_params["name"]):
@@ -47,7 +46,7 @@ async def save(request: Request, studio: Studio, form: FormData) -> Response:
     return redirect(request, f"/projects/{opened.project.name}/model/text")
 
 
-@pages.post("/projects/{name}/model/text/check", max_bytes=_MAX_CONFIG)
+@pages.post("/projects/{name}/model/text/check", max_bytes=MAX_FORM)
 async def check(request: Request, studio: Studio, form: FormData) -> Response:
     """What is wrong with a text that is being edited; nothing is saved."""
     opened = await run_in_threadpool(open_config, studio.workspace, request.path_params["name"])
@@ -72,11 +71,11 @@ def _require_inside(opened: OpenConfig, given: str) -> None:
     require_inside(opened.project.workspace, config, before)
 
 
-def _listed(opened: OpenConfig, given: str) -> Listing:
+def _listed(opened: OpenConfig, given: str) -> CheckedText:
     """The text with its findings. Raises OutsideError instead of looking into files beyond the studio's folders."""
     with contextlib.suppress(ConfigError):
         _require_inside(opened, given)
-    return listing(given, opened.check, opened.shown)
+    return checked_text(given, opened.check, opened.shown)
 
 
 async def _page(

@@ -12,18 +12,17 @@ from odtk.tools.zoo_checkpoints import checkpoints_here
 from odtk.web.commands import command
 from odtk.web.model_views import done_commands
 from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
+from odtk.web.model_views.open_config import MAX_FORM
 from odtk.web.model_views.pipeline_cards import by_kind, card_called
 from odtk.web.model_views.stages import project_line, stage_of
 from odtk.web.model_views.start_points import zoo_folders
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_shipped
-from odtk.web.projects import all_projects, project_called
+from odtk.web.projects import all_projects
 from odtk.web.record_making import section_of
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
-
-_MAX_CONFIG = 4_000_000
 
 
 @pages.get("/projects")
@@ -41,11 +40,10 @@ async def new(request: Request, studio: Studio) -> Response:
     return await _form(studio, asked)
 
 
-@pages.post("/projects/new", max_bytes=_MAX_CONFIG)
+@pages.post("/projects/new", max_bytes=MAX_FORM)
 async def make(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes a project and its config."""
-    names = {"records": "records", "base": "base", "own_path": "own_path", "own_text": "own_text"}
-    given = {key: text_field(form, name) for key, name in names.items()}
+    given = {key: text_field(form, key) for key in ("records", "base", "own_path", "own_text")}
     given["records"] = text_field(form, "records_path") or given["records"]
     asked = NewProject(text_field(form, "name"), start=text_field(form, "start", PRETRAINED), **given)
     try:
@@ -79,7 +77,7 @@ async def cost(request: Request, studio: Studio) -> Response:
 @pages.get("/projects/{name}")
 async def one(request: Request, studio: Studio) -> Response:
     """The page that is next for a project."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     return redirect(request, f"/projects/{project.name}/{stage_of(project)}")
 
 

@@ -16,7 +16,7 @@ from odtk.web.live import watch
 from odtk.web.projects import Project, all_projects, project_called
 from odtk.web.result_views.evaluation import read_evaluation
 from odtk.web.result_views.run_files import has_model, require_model
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
@@ -27,7 +27,7 @@ _CHECKPOINTS = {"": "the best, else the last", "last": "the last", "all": "all, 
 @pages.get("/projects/{name}/results")
 async def results(request: Request, studio: Studio) -> Response:
     """The main numbers, what to do next, and the report."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     found = await run_in_threadpool(_found, studio, project)
     return studio.page(
         "results.html", "Results", section="Results", project=project, part="Evaluation", checkpoints=_CHECKPOINTS,
@@ -49,7 +49,7 @@ def _found(studio: Studio, project: Project) -> dict[str, Any]:
 @pages.get("/projects/{name}/results/live")
 async def live(request: Request, studio: Studio) -> Response:
     """The state of the evaluation, and its results when there are new ones."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
 
     def pieces() -> dict[str, str]:
         state = studio.html("evaluation_state.html", project=project, **_state(studio, project))
@@ -62,7 +62,7 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/evaluate")
 async def evaluate(request: Request, studio: Studio, form: FormData) -> Response:
     """Puts an evaluation into the queue."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     checkpoint, other = text_field(form, "checkpoint"), text_field(form, "compare")
     if checkpoint not in _CHECKPOINTS:

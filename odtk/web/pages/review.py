@@ -14,13 +14,13 @@ from odtk.errors import OdtkError
 from odtk.web.background import RUNNING
 from odtk.web.commands import Command, Outcome
 from odtk.web.live import watch
-from odtk.web.projects import Project, copy_project, free_name, project_called
+from odtk.web.projects import Project, copy_project, free_name
 from odtk.web.result_views import decisions, suspects
 from odtk.web.result_views.decisions import DECIDED, Decision
+from odtk.web.result_views.records_again import records_again_command
 from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
 from odtk.web.result_views.suspects import Box, SuspectRow
-from odtk.web.result_views.training_again import records_command
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.run_views.training_command import job_name, training_command
 from odtk.web.studio import Studio
 
@@ -32,7 +32,7 @@ _TAKE = "take"  # the detected box and class, without looking at numbers
 @pages.get("/projects/{name}/results/review")
 async def review(request: Request, studio: Studio) -> Response:
     """The list, and one suspect with its picture."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     _end_cut_off(studio, project)
     rows, decided, done = await run_in_threadpool(_all, project)
     open_rows = [row for row in rows if row.rank not in decided and row.rank not in done]
@@ -51,7 +51,7 @@ async def review(request: Request, studio: Studio) -> Response:
 @pages.get("/projects/{name}/results/review/picture/{rank:int}")
 async def picture(request: Request, studio: Studio) -> Response:
     """The picture of a suspect, from its record."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     row = suspects.suspect_of(project, request.path_params["rank"])
     found = await run_in_threadpool(suspects.picture_of, project, row)
     return Response(found.encoded, media_type=found.kind)
@@ -60,7 +60,7 @@ async def picture(request: Request, studio: Studio) -> Response:
 @pages.get("/projects/{name}/results/review/live")
 async def live(request: Request, studio: Studio) -> Response:
     """How far the writing is."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     return watch(
         request,
         studio.closing,
@@ -71,7 +71,7 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/review/{rank:int}")
 async def decide(request: Request, studio: Studio, form: FormData) -> Response:
     """Notes what someone said about a suspect, and shows the next one."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     row = suspects.suspect_of(project, request.path_params["rank"])
     await run_in_threadpool(decisions.decide, project, row, _decision(row, form))
     return redirect(request, f"/projects/{project.name}/results/review")
@@ -80,7 +80,7 @@ async def decide(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post("/projects/{name}/results/review/write")
 async def write(request: Request, studio: Studio, form: FormData) -> Response:
     """Writes the decisions into the annotation files."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     correct = decisions.correct_command(project, decisions.writing_file(project))
 
     def ended(outcome: Outcome) -> None:
@@ -96,7 +96,7 @@ async def write(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post("/projects/{name}/results/review/folder")
 async def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
     """Notes where the project's annotated data are."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     folder = studio.workspace.inside(text_field(form, "folder"))
     if not folder.is_dir() or folder == studio.workspace.folder:
         raise OdtkError(f"{studio.workspace.shown(folder)} is no folder of data.")
@@ -107,8 +107,8 @@ async def set_folder(request: Request, studio: Studio, form: FormData) -> Respon
 @pages.post("/projects/{name}/results/review/train")
 async def train_again(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes the records again, and trains a copy of the project with them: two jobs, one after the other."""
-    project = project_called(studio.workspace, request.path_params["name"])
-    made = records_command(project)
+    project = project_of(request, studio)
+    made = records_again_command(project)
     training_command(project)  # what it refuses is refused before anything is made
     copied = copy_project(project, text_field(form, "copy", free_name(project)))
     records = await run_in_threadpool(studio.jobs.add, made, f"records:{project.name}")
@@ -170,7 +170,7 @@ def _commands(project: Project) -> list[Command]:
     try:
         # The button moves the table first, so that what is decided meanwhile is no part of it.
         correct = decisions.correct_command(project, decisions.corrections_file(project))
-        return [correct, records_command(project), _copied(project)]
+        return [correct, records_again_command(project), _copied(project)]
     except OdtkError:
         return []
 

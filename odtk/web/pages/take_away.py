@@ -17,11 +17,11 @@ from odtk.queue import JobRecord
 from odtk.web.commands import Command, command
 from odtk.web.job_lines import job_line
 from odtk.web.live import watch
-from odtk.web.projects import Project, project_called
+from odtk.web.projects import Project
 from odtk.web.result_views import take_away
 from odtk.web.result_views.run_files import has_model, require_model
 from odtk.web.result_views.zip_stream import files_below, zip_stream
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.run_views.training_command import paths_of, training_command
 from odtk.web.studio import Studio
 from odtk.web.workspace import valid_name
@@ -32,7 +32,7 @@ pages = Pages()
 @pages.get("/projects/{name}/take-away")
 async def overview(request: Request, studio: Studio) -> Response:
     """All that can be downloaded or made."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     found = await run_in_threadpool(_overview, studio, project)
     return studio.page("take_away.html", "Take away", section="Take away", project=project, **found)
 
@@ -47,7 +47,7 @@ def _overview(studio: Studio, project: Project) -> dict[str, Any]:
 @pages.get("/projects/{name}/take-away/live")
 async def live(request: Request, studio: Studio) -> Response:
     """The exports, as they are made."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
 
     def pieces() -> dict[str, str]:
         return {"exports": studio.html("exports.html", project=project, **_made(studio, project))}
@@ -58,10 +58,10 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/take-away/export")
 async def export(request: Request, studio: Studio, form: FormData) -> Response:
     """Puts an export into the queue."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     fields = ("format", "checkpoint", "quantize", "precision")
-    wanted = take_away.Wanted(**{name: text_field(form, name) for name in fields})
+    wanted = take_away.WantedExport(**{name: text_field(form, name) for name in fields})
     name = f"{_job_prefix(project)}{wanted.name}"
     async with studio.job_lock(name):
         if not studio.jobs.is_active(name):
@@ -73,7 +73,7 @@ async def export(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.get("/projects/{name}/take-away/weights/{kind}.zip")
 async def weights(request: Request, studio: Studio) -> Response:
     """A checkpoint with its config and label map."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     kind = request.path_params["kind"]
     all_weights = await run_in_threadpool(take_away.weights, project)
     found = next((each for each in all_weights if each.kind == kind), None)
@@ -85,7 +85,7 @@ async def weights(request: Request, studio: Studio) -> Response:
 @pages.get("/projects/{name}/take-away/exports/{export}.zip")
 async def exported(request: Request, studio: Studio) -> Response:
     """The folder of an export."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     folder = project.exports / valid_name(request.path_params["export"], "An export")
     if not folder.is_dir():
         raise HTTPException(404, f"There is no {studio.workspace.shown(folder)}.")
@@ -117,7 +117,7 @@ def _job_prefix(project: Project) -> str:
 def _commands(studio: Studio, project: Project) -> list[Command]:
     """What makes the weights and the exports: those that were made or asked for, else the first format."""
     exports = [Command(job.command) for job in _jobs(studio, project)]
-    return [_train(project), *(exports or [take_away.Wanted("saved_model").command(project)])]
+    return [_train(project), *(exports or [take_away.WantedExport("saved_model").command(project)])]
 
 
 def _train(project: Project) -> Command:

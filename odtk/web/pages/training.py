@@ -13,8 +13,8 @@ from starlette.responses import Response
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
 from odtk.web.live import watch
-from odtk.web.projects import Project, copy_project, free_name, project_called
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.projects import Project, copy_project, free_name
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.run_views.config_change import change_command, explain_query, make_change, read_change
 from odtk.web.run_views.run_folder import checkpoint_steps
 from odtk.web.run_views.run_store import store_of
@@ -34,21 +34,21 @@ async def training(request: Request, studio: Studio) -> Response:
 
     `?at=60&rate=0.02&steps=200&schedule=200`: at step 60 the config was changed, and that is what it had before.
     """
-    project = _project(request, studio)
+    project = project_of(request, studio)
     return await _page(studio, project, told=explain_query(project, request.query_params))
 
 
 @pages.get(_ADDRESS + "/live")
 async def live(request: Request, studio: Studio) -> Response:
     """The pieces of the page, whenever they change."""
-    project = _project(request, studio)
+    project = project_of(request, studio)
     return watch(request, studio.closing, lambda: _pieces(studio, project))
 
 
 @pages.post(_ADDRESS + "/start")
 async def start(request: Request, studio: Studio, form: FormData) -> Response:
     """Checks the config and adds the job, which starts the run or goes on with it."""
-    project = _project(request, studio)
+    project = project_of(request, studio)
     try:
         blocked = await start_training(studio, project)
     except OdtkError as error:
@@ -59,7 +59,7 @@ async def start(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post(_ADDRESS + "/pause")
 async def pause(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the training with a checkpoint."""
-    project = _project(request, studio)
+    project = project_of(request, studio)
     await run_in_threadpool(end_training, studio, project)
     return _back(request, project)
 
@@ -67,7 +67,7 @@ async def pause(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post(_ADDRESS + "/stop")
 async def stop(request: Request, studio: Studio, form: FormData) -> Response:
     """Likewise, and takes out what waits in the queue for this project; an evaluation that runs goes on."""
-    project = _project(request, studio)
+    project = project_of(request, studio)
     # What waits goes first: the end of the training would let it start.
     await run_in_threadpool(take_out_waiting, studio, project)
     await run_in_threadpool(end_training, studio, project)
@@ -78,13 +78,13 @@ async def stop(request: Request, studio: Studio, form: FormData) -> Response:
 async def worker(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts a worker for jobs that wait without one, as after a restart of the machine."""
     await run_in_threadpool(studio.jobs.start_worker)
-    return _back(request, _project(request, studio))
+    return _back(request, project_of(request, studio))
 
 
 @pages.post(_ADDRESS + "/change")
 async def change(request: Request, studio: Studio, form: FormData) -> Response:
     """Edits learning rate and steps in the config, and goes on with the run."""
-    project = _project(request, studio)
+    project = project_of(request, studio)
     try:
         asked = await read_change(studio, project, text_field(form, "rate"), text_field(form, "num_steps"))
         blocked = await make_change(studio, project, asked)
@@ -99,16 +99,12 @@ async def change(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.post(_ADDRESS + "/copy")
 async def copy(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes a project of the same data, options and config, whose model is then changed."""
-    project = _project(request, studio)
+    project = project_of(request, studio)
     try:
         made = await run_in_threadpool(copy_project, project, text_field(form, "name"))
     except OdtkError as error:
         return await _page(studio, project, problem=str(error))
     return redirect(request, f"/projects/{made.name}/model")
-
-
-def _project(request: Request, studio: Studio) -> Project:
-    return project_called(studio.workspace, request.path_params["name"])
 
 
 def _back(request: Request, project: Project) -> Response:

@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 from odtk.errors import OdtkError
 from odtk.web.live import watch
 from odtk.web.model_process import MAX_BYTES, MIN_SCORE
-from odtk.web.projects import Project, project_called
+from odtk.web.projects import Project
 from odtk.web.result_views import tried
 from odtk.web.result_views.run_files import class_names, has_model, model_version, require_model
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
@@ -27,20 +27,21 @@ _MAX_UPLOAD = 1_000_000_000  # bytes of a video, which are written to the disk a
 @pages.get("/projects/{name}/results/try")
 async def try_page(request: Request, studio: Studio) -> Response:
     """Where pictures and videos are dropped; with the last ones and what was found."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     picture, names, chosen = tried.tried_picture(project), class_names(project), tried.chosen_thresholds(project)
+    film = _video(studio, project)
     return studio.page(
         "try.html", "Try the model", section="Results", project=project, part="Try it", has_model=has_model(project),
         picture=picture, names=names, chosen=chosen, least=MIN_SCORE, accepted=", ".join(tried.PICTURES + tried.VIDEOS),
         is_saved=tried.thresholds_file(project).exists(), colors=tried.COLORS,
-        commands=[tried.predict_command(project), *_video_commands(project)], **_video(studio, project),
+        commands=[tried.predict_command(project), *([film["video"].command] if film["video"] else [])], **film,
     )  # fmt: skip
 
 
 @pages.post("/projects/{name}/results/try", max_bytes=_MAX_UPLOAD)
 async def upload(request: Request, studio: Studio, form: FormData) -> Response:
     """Keeps a picture or a video, and has the model look at it."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     require_model(project)
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
@@ -59,7 +60,7 @@ async def upload(request: Request, studio: Studio, form: FormData) -> Response:
 @pages.receive("/projects/{name}/results/detect", max_bytes=MAX_BYTES)
 async def detect(request: Request, studio: Studio) -> Response:
     """A picture's boxes as JSON: for dropped pictures, and for frames of a webcam."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     encoded = await request.body()
     try:
         require_model(project)
@@ -71,7 +72,7 @@ async def detect(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/thresholds")
 async def thresholds(request: Request, studio: Studio, form: FormData) -> Response:
     """Writes the thresholds that were chosen."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     texts = {key: text_field(form, key) for key in form if key == "all" or key.startswith("class-")}
     tried.save_thresholds(project, class_names(project), texts)
     return redirect(request, f"/projects/{project.name}/results/try#thresholds")
@@ -80,7 +81,7 @@ async def thresholds(request: Request, studio: Studio, form: FormData) -> Respon
 @pages.get("/projects/{name}/results/try/live")
 async def live(request: Request, studio: Studio) -> Response:
     """How far the video is."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     return watch(
         request,
         studio.closing,
@@ -91,7 +92,7 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/video")
 async def video_again(request: Request, studio: Studio, form: FormData) -> Response:
     """Detects in the last video once more, or ends what does."""
-    project = project_called(studio.workspace, request.path_params["name"])
+    project = project_of(request, studio)
     if text_field(form, "do") == "stop":
         _stop_video(studio, project)
     else:
@@ -116,11 +117,6 @@ def _start_video(studio: Studio, project: Project) -> None:
 def _video(studio: Studio, project: Project) -> dict[str, Any]:
     video = tried.tried_video(project)
     return {"video": video, "video_run": studio.background.find(_key(video)) if video else None}
-
-
-def _video_commands(project: Project) -> list:
-    video = tried.tried_video(project)
-    return [video.command] if video else []
 
 
 def _stop_video(studio: Studio, project: Project) -> None:

@@ -23,7 +23,7 @@ from odtk.web.result_views.run_files import dataset_folder
 from odtk.web.result_views.suspects import (
     SIDES,
     Box,
-    Picture,
+    SuspectPicture,
     SuspectRow,
     box_in,
     picture_of,
@@ -203,7 +203,7 @@ def _free(path: Path) -> Path:
     return found
 
 
-def _check(decision: Decision, picture: Picture) -> None:
+def _check(decision: Decision, picture: SuspectPicture) -> None:
     if not decision.class_name or decision.box is None:
         raise OdtkError("A corrected box needs a class and four numbers.")
     left, top, right, bottom = decision.box

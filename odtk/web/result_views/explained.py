@@ -55,7 +55,7 @@ def explained_folder(project: Project) -> Path:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class CaptionedPicture:
     """A picture with its caption."""
 
     address: str
@@ -63,13 +63,13 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerFeatures:
     """The features of a layer: all channels on one sheet, and each alone."""
 
     name: str
     shape: str
-    sheet: Drawn
-    channels: dict[str, Drawn]
+    sheet: CaptionedPicture
+    channels: dict[str, CaptionedPicture]
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,12 @@ class Explained:
 
     name: str
     page: str
-    overview: list[Drawn]
-    heats: list[Drawn]
-    scores: dict[str, list[Drawn]] = field(default_factory=dict)
+    overview: list[CaptionedPicture]
+    heats: list[CaptionedPicture]
+    scores: dict[str, list[CaptionedPicture]] = field(default_factory=dict)
     """By class: a map for each level."""
-    anchors: list[Drawn] = field(default_factory=list)
-    layers: dict[str, Layer] = field(default_factory=dict)
+    anchors: list[CaptionedPicture] = field(default_factory=list)
+    layers: dict[str, LayerFeatures] = field(default_factory=dict)
 
 
 def read_explained(project: Project) -> Explained | None:
@@ -102,12 +102,12 @@ class _Addresses:
     project: Project
     stamp: int
 
-    def of(self, relative: str, caption: str) -> Drawn | None:
+    def of(self, relative: str, caption: str) -> CaptionedPicture | None:
         """None if there is no such file."""
         folder = explained_folder(self.project)
         if not (folder / relative).is_file():
             return None
-        return Drawn(f"{self.page_folder}/{relative}?made={self.stamp}", caption)
+        return CaptionedPicture(f"{self.page_folder}/{relative}?made={self.stamp}", caption)
 
     @property
     def page_folder(self) -> str:
@@ -135,7 +135,7 @@ def _explained(found: dict[str, Any], addresses: _Addresses) -> Explained:
     )  # fmt: skip
 
 
-def _score_maps(maps: dict[str, Any], addresses: _Addresses) -> list[Drawn]:
+def _score_maps(maps: dict[str, Any], addresses: _Addresses) -> list[CaptionedPicture]:
     drawn = (addresses.of(each["picture"], f"{level}: at most {each['best']:.2f}") for level, each in maps.items())
     return _there(drawn)
 
@@ -147,7 +147,7 @@ def _folder_of(found: dict[str, Any]) -> str:
     return paths[0].partition("/")[0] if paths else Path(found["file"]).stem
 
 
-def _there(drawn) -> list[Drawn]:
+def _there(drawn) -> list[CaptionedPicture]:
     return [each for each in drawn if each is not None]
 
 
@@ -158,7 +158,7 @@ def _about(found: dict[str, Any]) -> str:
     return f"{found['class']} {found['score']:.0%}, heat of {heat['from']}: {said}"
 
 
-def _layer(found: dict[str, Any], addresses: _Addresses) -> Layer | None:
+def _layer(found: dict[str, Any], addresses: _Addresses) -> LayerFeatures | None:
     shape = "x".join(map(str, found["shape"]))
     sheet = addresses.of(found["sheet"], f"Channels of {found['layer']}, {shape}")
     channels = {
@@ -167,4 +167,6 @@ def _layer(found: dict[str, Any], addresses: _Addresses) -> Layer | None:
     }
     if sheet is None:
         return None
-    return Layer(found["layer"], shape, sheet, {number: each for number, each in channels.items() if each is not None})
+    return LayerFeatures(
+        found["layer"], shape, sheet, {number: each for number, each in channels.items() if each is not None}
+    )

@@ -100,7 +100,7 @@ def suspect_of(project: Project, rank: int) -> SuspectRow:
 
 
 @dataclass(frozen=True)
-class Picture:
+class SuspectPicture:
     """The picture of a suspect, as its record has it."""
 
     encoded: bytes
@@ -110,7 +110,7 @@ class Picture:
     """Its media type."""
 
 
-def picture_of(project: Project, row: SuspectRow) -> Picture:
+def picture_of(project: Project, row: SuspectRow) -> SuspectPicture:
     """Reads the record, if it is below a folder of the studio; OdtkError if it is not there any more."""
     from PIL import Image
 
@@ -127,4 +127,4 @@ def picture_of(project: Project, row: SuspectRow) -> Picture:
     encoded = features["image/encoded"][0]
     with Image.open(io.BytesIO(encoded)) as image:
         kind = {"JPEG": "image/jpeg", "PNG": "image/png"}.get(image.format or "", "application/octet-stream")
-        return Picture(encoded, *image.size, kind)
+        return SuspectPicture(encoded, *image.size, kind)

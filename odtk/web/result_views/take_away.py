@@ -136,7 +136,7 @@ def _format_row(name: str, row: ExportFormat) -> FormatRow:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedExport:
     """An export as the form asks for it; raises OdtkError for what is no choice."""
 
     format: str

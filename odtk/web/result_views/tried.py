@@ -149,10 +149,9 @@ def tried_video(project: Project) -> TriedVideo | None:
         return None
     shown = project.workspace.shown
     output = tried_folder(project) / "found"
-    more = ["--thresholds", shown(thresholds_file(project))] if thresholds_file(project).exists() else []
     words = command(
-        "predict", shown(project.run), shown(path), "--output", shown(output), "--save", "video,csv", *more,
-        "--overwrite", "--json",
+        "predict", shown(project.run), shown(path), "--output", shown(output), "--save", "video,csv",
+        *_with_thresholds(project), "--overwrite", "--json",
     )  # fmt: skip
     return TriedVideo(path, words, _address_of_found(project, path, output / "video.mp4"))
 
@@ -196,7 +195,11 @@ def _score(text: str) -> float:
 
 def predict_command(project: Project) -> Command:
     """What does the same for pictures in a folder."""
-    shown = project.workspace.shown
-    picture = tried_file(project, PICTURES)
-    more = ["--thresholds", shown(thresholds_file(project))] if thresholds_file(project).exists() else []
-    return command("predict", shown(project.run), shown(picture) if picture else "PICTURE", "--output", "found", *more)
+    shown, picture = project.workspace.shown, tried_file(project, PICTURES)
+    picture_word = shown(picture) if picture else "PICTURE"
+    return command("predict", shown(project.run), picture_word, "--output", "found", *_with_thresholds(project))
+
+
+def _with_thresholds(project: Project) -> list[str]:
+    path = thresholds_file(project)
+    return ["--thresholds", project.workspace.shown(path)] if path.exists() else []

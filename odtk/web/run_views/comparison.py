@@ -10,9 +10,10 @@ from typing import Any
 from odtk.errors import OdtkError
 from odtk.web.projects import Project
 from odtk.web.run_views import run_folder
+from odtk.web.run_views.line_chart import NUM_COLORS
 from odtk.web.run_views.training_command import training_options
 
-MOST = 6
+MOST = NUM_COLORS
 """Runs in one chart: as many as there are colors."""
 
 

@@ -19,7 +19,7 @@ WIDTH, HEIGHT = 368, 232  # three of them beside each other on a wide page, one 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 36
 _LOG_FROM = 20  # greatest over small values of a curve that is drawn on a logarithmic axis, as in results.png
 _MOST_MARKERS = 60
-_NUM_COLORS = 6
+NUM_COLORS = 6
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _line(curve: Curve, x_axis: Axis, y_axis: Axis) -> Line:
                    for x, y in zip(curve.steps.tolist(), curve.values.tolist(), strict=True)]  # fmt: skip
     return Line(
         curve.label,
-        curve.color % _NUM_COLORS,
+        curve.color % NUM_COLORS,
         points(*smoothed(curve.steps, curve.values)) if is_smooth else plain,
         faint=plain if is_smooth else "",
         markers=markers,

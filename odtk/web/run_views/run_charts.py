@@ -172,7 +172,6 @@ class LastValue:
     step: float
     extreme: float
     extreme_step: float
-    is_least: bool
 
 
 def last_values(run: RunCurves) -> list[LastValue]:
@@ -197,4 +196,4 @@ def _row(name: str, steps: np.ndarray, values: np.ndarray, is_least: bool) -> La
     if not len(steps):
         return None
     at = int(values.argmin() if is_least else values.argmax())
-    return LastValue(name, float(values[-1]), float(steps[-1]), float(values[at]), float(steps[at]), is_least)
+    return LastValue(name, float(values[-1]), float(steps[-1]), float(values[at]), float(steps[at]))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
+from odtk.web.project_options import option_words, read_options
 from odtk.web.projects import Project
 
 SECTION = "train"
-_ARGUMENTS = ("pipeline-config", "model-dir")  # the project's own places
 _TRAINING_PATHS = (
     "train_input_reader.label_map_path",
     "train_input_reader.tf_record_input_reader.input_path",
@@ -37,25 +36,12 @@ def training_options(project: Project) -> dict[str, Any]:
 
     Raises ProjectError for one that `odtk run` would not take.
     """
-    import yaml
-
-    from odtk.tools.run import project as project_files
-
-    section = project.sections().get(SECTION, {})
-    # Other stages may not be complete yet, so the section is read alone.
-    text = yaml.safe_dump({SECTION: {"pipeline-config": project.config.name, **section}}, sort_keys=False)
-    values = project_files.parse(text, project.workspace.shown(project.file)).stages[SECTION].values
-    return {key: value for key, value in values.items() if key not in _ARGUMENTS}
+    return read_options(project, SECTION, {"pipeline-config": project.config.name, "model-dir": None})
 
 
 def training_command(project: Project) -> Command:
     """`odtk train projects/NAME/pipeline.config runs/NAME` with the options of the project file."""
-    from odtk.tools.run.project import Stage
-
-    stage = Stage(SECTION, training_options(project))
-    folder = os.path.dirname(project.workspace.shown(project.file))
-    options = shlex.split(stage.command(folder))[2:]
-    return command(SECTION, *paths_of(project), *options)
+    return command(SECTION, *paths_of(project), *option_words(project, SECTION, training_options(project)))
 
 
 def check_command(project: Project) -> Command:

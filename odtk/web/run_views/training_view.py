@@ -10,7 +10,6 @@ from pathlib import Path
 
 from odtk import progress_file
 from odtk.errors import OdtkError
-from odtk.queue import ENDED, RUNNING, JobRecord
 from odtk.web.jobs import Jobs
 from odtk.web.projects import Project
 from odtk.web.run_views import run_folder
@@ -62,7 +61,7 @@ class TrainingView:
 
 def look(project: Project, jobs: Jobs, store: RunStore) -> TrainingView:
     """Reads what is new. It waits for the disk: to be called in a thread."""
-    job = newest_job(jobs, project)
+    job = jobs.last(job_name(project))
     sessions = run_folder.sessions(project.run)
     log = store.log(job.log_path) if job is not None else GrowingLog("")
     state = find_state(job, sessions, run_folder.writer_of(project.run), log.error)
@@ -78,13 +77,6 @@ def look(project: Project, jobs: Jobs, store: RunStore) -> TrainingView:
         sessions=sessions,
         nan_report=run_folder.nan_report(project.run),
     )
-
-
-def newest_job(jobs: Jobs, project: Project) -> JobRecord | None:
-    """The project's training that runs, else the one that waits, else the one that was added last."""
-    found = [job for job in jobs.all() if job.name == job_name(project)]
-    active = [job for job in found if job.state not in ENDED]
-    return max(active or found, key=lambda job: (job.state == RUNNING, job.number), default=None)
 
 
 def _figures(project: Project, state: RunState, sessions: Sequence[Session], drawn: Drawn) -> Figures:

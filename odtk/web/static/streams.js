@@ -70,6 +70,6 @@
     else streams.forEach((stream) => stream.open());
   });
 
-  // The sse extension of htmx asks here; scripts do, too.
+  // The sse extension of htmx asks here.
   htmx.createEventSource = (address) => new Stream(address);
 })();
