@@ -59,7 +59,7 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
     if onnx_operations.are_needed():
         return _suppress_by_one_operation(boxes, scores, window, params)
     best = _best_anchors(scores, params)
-    batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
+    batch = boxes.shape[0] or tf.shape(boxes)[0]  # take_rows asks whether it is known to be 1
     nothing = Kept(
         boxes=tf.zeros([batch, params.max_total, 4]),
         classes=tf.zeros([batch, params.max_total]),
@@ -94,7 +94,7 @@ def _suppress_by_one_operation(boxes, scores, window, params: SuppressionParams)
     clipped = clip(boxes, window[:, None])
     score, place = best_places(boxes, tf.transpose(scores, [0, 2, 1]), area(clipped) <= 0, params)
     num_anchors = tf.shape(scores)[1]
-    batch = boxes.shape[0] if boxes.shape[0] is not None else tf.shape(boxes)[0]
+    batch = boxes.shape[0] or tf.shape(boxes)[0]  # take_rows asks whether it is known to be 1
     place = tf.where(score > -float("inf"), place, 0)
     row = place if boxes.shape[1] > 1 else place % num_anchors
     kept = take_rows(tf.reshape(clipped, [batch, -1, 4]), row)

@@ -93,9 +93,10 @@ def fix(opened: OpenConfig, number: int) -> Asked:
 def shown_fields(config, asked: Asked | None = None) -> dict[str, FormField]:
     """The page's fields; those that were refused with what was typed, and why."""
     fields = all_fields(config)
-    for path, reason in asked.trial.refused.items() if asked else ():
-        if path in fields:
-            fields[path] = replace(fields[path], value=asked.typed.get(path, fields[path].value), error=reason)  # type: ignore[union-attr]
+    if asked is not None:
+        for path in asked.trial.refused.keys() & fields.keys():
+            value = asked.typed.get(path, fields[path].value)
+            fields[path] = replace(fields[path], value=value, error=asked.trial.refused[path])
     return fields
 
 
