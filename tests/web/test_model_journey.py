@@ -97,6 +97,14 @@ def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
     assert "--batch-size 4" in page.locator("#same").inner_text()
     assert pipeline.read(config).train_config.batch_size == 4
 
+    page.get_by_label("When the batch changes").select_option("false")
+    page.get_by_label("Optimizer", exact=True).focus()
+    page.get_by_label("Optimizer", exact=True).select_option("adam")
+    page.get_by_label("Epsilon", exact=True).first.wait_for()
+    assert page.evaluate("document.activeElement.name") == "f:train_config.optimizer"
+    assert page.get_by_label("When the batch changes").input_value() == "false"
+    assert pipeline.read(config).train_config.optimizer.WhichOneof("optimizer") == "adam_optimizer"
+
     page.get_by_role("checkbox", name="Vertical flip", exact=True).check()
     page.locator("#aug-random_vertical_flip-1").wait_for()
     assert steps_of(config)[1:] == ["random_vertical_flip"]

@@ -199,15 +199,19 @@ async def _pieces(studio: Studio, loaded: OpenConfig, after: OpenConfig, asked: 
     old = await run_in_threadpool(model_form, loaded)
     new = await run_in_threadpool(model_form, after, asked)
     found = form_difference(old, new)
-    if found.other_fields:
+    if found.other_groups:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     # Those that were typed into, too: what was typed may be another notation of the same value.
     typed = [field for path, field in new.fields().items() if path in asked.typed]
-    fields = {field.path: field for field in [*found.fields, *typed]}
+    whole = {field.path for group in found.groups for field in group.fields}
+    fields = {field.path: field for field in [*found.fields, *typed] if field.path not in whole}
     if found.other_steps:
         fields = {path: field for path, field in fields.items() if not path.startswith(OPTIONS)}
     context = _context(studio, after, new, asked) | shown
-    return studio.piece("model_changed.html", fields=list(fields.values()), other_steps=found.other_steps, **context)
+    return studio.piece(
+        "model_changed.html", fields=list(fields.values()), groups=found.groups, other_steps=found.other_steps,
+        **context,
+    )  # fmt: skip
 
 
 async def _page(

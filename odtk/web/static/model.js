@@ -13,7 +13,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   if (!sent) return;
-  if (event.detail.target.id === "augmentations") carried = carry(event.detail.target, event.detail.fragment);
+  if (event.detail.target.matches("#augmentations, fieldset")) carried = carry(event.detail.target, event.detail.fragment);
   else keepField(event);
 });
 
@@ -37,8 +37,8 @@ function keepField(event) {
   if (was && saved) was.value = saved.value;
 }
 
-// Takes what is different from what was sent from the old list of augmentations into the new one. Returns the control
-// that is to have the focus, with what is selected in it, if one of the old ones has it.
+// Takes what is different from what was sent from the old list of augmentations, or group of fields, into the new one.
+// Returns the control that is to have the focus, with what is selected in it, if one of the old ones has it.
 function carry(old, fragment) {
   let focused = null;
   const groups = fragment.querySelectorAll("details");
@@ -50,6 +50,8 @@ function carry(old, fragment) {
     if (!now) continue;
     if (control.type === "checkbox") {
       if (control.checked !== sent.getAll("aug").includes(control.value)) now.checked = control.checked;
+    } else if (!control.name.startsWith("f:")) {
+      now.value = control.value; // which is not kept in the config
     } else if (sent.has(control.name) && control.value !== sent.get(control.name)) {
       now.value = control.value;
       tellWhenLeft(now);
