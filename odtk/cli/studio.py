@@ -30,14 +30,16 @@ def studio(folder, port, host, token, roots, is_opened) -> None:
     from odtk.web.packages import require_packages
 
     require_packages()
-    from odtk.web.server import run
+    from odtk.web.server import address_for_browser, run
     from odtk.web.workspace import Workspace
+
+    workspace = Workspace(folder, roots)
 
     def started(listening) -> None:
         click.echo(f"Studio: {listening.address}")
-        if is_opened and click.launch(listening.address) != 0:
+        if is_opened and click.launch(address_for_browser(workspace, listening)) != 0:
             options.log("note: No browser could be opened here; open the address yourself.")
         options.log("Ctrl-C ends it; trainings go on.")
 
-    run(Workspace(folder, roots), host=host, port=port, token=token, on_start=started, log=options.log)
+    run(workspace, host=host, port=port, token=token, on_start=started, log=options.log)
     options.log("The studio has ended.")

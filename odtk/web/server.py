@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import html
 import ipaddress
 import secrets
 import signal
@@ -14,14 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtk.atomic import write_text
+from odtk.atomic import atomic_file, write_text
 from odtk.errors import OdtkError, OutputError
 from odtk.folder_lock import locked_folder
 from odtk.system_errors import reason_of
+from odtk.web.other_users import others_here, without_token_note
 from odtk.web.workspace import Workspace
 
 if TYPE_CHECKING:
     import uvicorn
+
+_PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>odtk studio</title>
+<p>The studio is <a href="{address}">here</a>.</p>
+"""
 
 HOST, PORT = "127.0.0.1", 8765
 
@@ -108,6 +118,8 @@ def run(
     with only_one(workspace, log) as announce:
         listening = listen(host, port, token, is_token_in_path=is_token_in_path)
         announce(listening)
+        if listening.token is None and (note := without_token_note(others_here())):
+            log(note)
         server = build_server(workspace, listening, ancestors=ancestors, on_start=lambda: on_start(listening))
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
             signal.signal(signal.SIGHUP, server.handle_exit)
@@ -128,8 +140,29 @@ def only_one(workspace: Workspace, log: Callable[[str], None]) -> Iterator[Calla
                 "folder.",
                 argument="folder",
             ) from error
-        stack.callback(note.unlink, missing_ok=True)
+        for path in (note, _opening_page(workspace)):
+            stack.callback(path.unlink, missing_ok=True)
         yield lambda listening: write_text(note, listening.address.partition("?")[0])
+
+
+def address_for_browser(workspace: Workspace, listening: Listening) -> str:
+    """What is given to a browser that is started: the studio's address, or with a token a page that leads there.
+
+    The command line of a browser is seen by all users of the machine; the page, a file, by its owner alone.
+    """
+    if listening.token is None:
+        return listening.address
+    path = _opening_page(workspace)
+    path.unlink(missing_ok=True)  # whose rights would be kept
+    with atomic_file(path) as part:
+        part.touch(mode=0o600)
+        part.chmod(0o600)
+        part.write_text(_PAGE.format(address=html.escape(listening.address)), encoding="utf-8")
+    return path.as_uri()
+
+
+def _opening_page(workspace: Workspace) -> Path:
+    return workspace.hidden / "open.html"
 
 
 def _where(note: Path) -> str:
