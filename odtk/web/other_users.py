@@ -14,8 +14,8 @@ _NO_SHELLS = ("nologin", "false", "sync")
 def other_users(accounts: str, logged_in: Iterable[str], me: str) -> list[str]:
     """The names of people other than `me`, sorted.
 
-    Those in `accounts` (the text of /etc/passwd) that can log in and have a home, and those who are logged in: these may
-    come from a directory of the network, which is not asked for all its names.
+    Those in `accounts` (the text of /etc/passwd) that can log in and have a home, and those who are logged in: these
+    may come from a directory of the network, which is not asked for all its names.
     """
     rows = [line.split(":") for line in accounts.splitlines() if line.count(":") == 6]
     people = {row[0] for row in rows if row[2].isdecimal() and _FIRST <= int(row[2]) < _LAST and _can_log_in(row)}
