@@ -69,6 +69,7 @@ PARTS = (
     _training(SMALL, AUTO),
     _serving("float16"),
     _training(LARGE, AUTO, xla=True),
+    _training(LARGE, "float16"),
     Part("largest batch", "largest_batch.measure", MIXED, {"precision": AUTO}, 90),
     _training(SMALL, AUTO, xla=True),
     _training(LARGE, AUTO, large=True),

@@ -86,22 +86,29 @@ def _crop_and_resize(features, boxes, images, size: int):
 
 
 def _spread(crops, boxes, images, shape, size: int):
-    """The transpose of sampling: adds crops [n, size, size, channels] up in maps of this shape, int32 [4]."""
+    """The transpose of sampling: adds crops [n, size, size, channels] up in maps of this shape, int32 [4].
+
+    TensorFlow's product of a sparse matrix is computed by one thread, so the sums have one order.
+    """
     batch, height, width, channels = tf.unstack(shape)
     rows, columns = (
         _neighbors(boxes[:, axis::2], size, side[None], False) for axis, side in enumerate((height, width))
     )
     inside = rows.inside[:, :, None] & columns.inside[:, None, :]
     down, right = rows.fraction[:, :, None], columns.fraction[:, None, :]
-    flat = tf.reshape(crops, [-1, channels])
-    total: list = []
+    cells, weights = [], []
     for row, share in ((rows.before, 1.0 - down), (rows.after, down)):
         for column, part in ((columns.before, 1.0 - right), (columns.after, right)):
-            cells = ((images[:, None] * height + row) * width)[:, :, None] + column[:, None, :]
-            weights = tf.where(inside, share * part, 0.0)
-            weighted = flat * tf.reshape(weights, [-1, 1])
-            total.append(tf.math.unsorted_segment_sum(weighted, tf.reshape(cells, [-1]), batch * height * width))
-    return tf.reshape(tf.add_n(total), shape)
+            cells.append(((images[:, None] * height + row) * width)[:, :, None] + column[:, None, :])
+            weights.append(tf.where(inside, share * part, 0.0))
+    samples = tf.range(tf.size(inside))
+    places = tf.stack([tf.reshape(cells, [-1]), tf.tile(samples, [4])], axis=-1)
+    sums = tf.SparseTensor(
+        tf.cast(places, tf.int64),
+        tf.reshape(weights, [-1]),
+        tf.cast([batch * height * width, tf.size(inside)], tf.int64),
+    )
+    return tf.reshape(tf.sparse.sparse_dense_matmul(sums, tf.reshape(crops, [-1, channels])), shape)
 
 
 def _sample_each(maps: list, boxes, images, levels, size: int, exact_border: bool):
