@@ -4,6 +4,7 @@ import functools
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from odtk.errors import CheckpointError, ConfigError, OdtkError, OutputError
 from odtk.exporting import saved_model
 from odtk.exporting.formats import FORMATS, ExportFormat, Needs
 from odtk.exporting.signatures import INPUT_TYPES
-from odtk.tools.export import export
+from odtk.tools.export import certifying, export
 
 CASE = variant_case("base")
 
@@ -313,6 +314,14 @@ def test_a_model_that_answers_otherwise_is_refused_and_leaves_nothing(config, mo
     assert "(accepted: 0" in result.stderr
     assert "--tolerance" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("score", "is_unsure"), [(0.21, True), (0.8, False)])
+def test_a_model_that_has_hardly_learned_is_told_of(score, is_unsure):
+    boxes, scores = np.array([[0.1, 0.1, 0.5, 0.5]]), np.array([score])
+    found = SimpleNamespace(detections=[SimpleNamespace(boxes=boxes, scores=scores)], source="drawn images")
+    said = certifying._refusal(SimpleNamespace(prefix="model/ckpt-8"), "saved_model", found, ["1 of 1 is not found"])
+    assert ("No detection there has a score above 0.21" in said and "--verify 0" in said) == is_unsure
 
 
 def test_the_command_offers_every_input_type():

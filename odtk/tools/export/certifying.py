@@ -11,6 +11,9 @@ from odtk.exporting.trained_model import TrainedModel
 from odtk.tools.export.certificate import Certificate, certify, written
 from odtk.tools.export.verification import Answers, first_answers
 
+_SURE = 0.5
+"""A score that a model has for some object once it has learned."""
+
 
 def certified(source: Source, formats: Sequence[str], folder: Path, count: int, limit: float | None) -> Certificate:
     """Runs each model beside the checkpoint's; raises ExportError for one over its tolerance."""
@@ -39,10 +42,17 @@ def _reference(source: Source) -> TrainedModel:
 
 
 def _refusal(source: Source, path: str, exact: Answers, problems: Sequence[str]) -> str:
-    return (
+    said = (
         f"{path} does not answer as {source.prefix} does, on {len(exact.detections)} {exact.source}: "
         f"{'; '.join(problems)}. Nothing was written. Choose a more exact form of it, or accept the difference."
     )
+    best = max((float(one.scores.max(initial=0.0)) for one in exact.detections), default=0.0)
+    if best < _SURE:
+        said += (
+            f" No detection there has a score above {best:.2f}: what a model finds that has hardly learned can turn on "
+            "the last digit. Train it longer, or export it without a comparison, with --verify 0."
+        )
+    return said
 
 
 def _write_certificate(whole: Certificate, folder: Path) -> None:
