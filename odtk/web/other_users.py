@@ -24,7 +24,7 @@ def other_users(accounts: str, logged_in: Iterable[str], me: str) -> list[str]:
 
 def others_here() -> list[str]:
     """Those of this machine."""
-    import psutil
+    import psutil  # type: ignore[import-untyped]
 
     accounts, logged_in = "", []
     with contextlib.suppress(OSError):
