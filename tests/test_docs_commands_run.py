@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 from docs_site.commands import block_commands  # noqa: E402
 from odtk.cli.main import cli  # noqa: E402
+from odtk.datasets import corrections  # noqa: E402
+from odtk.exporting import browser  # noqa: E402
 from odtk.tools.synthetic_pets import draw_dataset  # noqa: E402
 
 PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name != "cli.md")]
@@ -32,10 +34,12 @@ NOT_RUN = {
     "no such device or machine here": r"--tpu|--workers|--devices gpu|FlinkRunner|gs://|camera:|rtsp:|https?:",
     "a worker of its own; tests/queue runs queues": r"^queue ",
     "a server, which does not end; tests/web runs studios": r"^studio",
-    "placeholders": r"\b(FILE|MODEL|SOURCE\.\.\.|CONFIG|COMMAND)\b",
+    "placeholders": r"\b(FILE|MODEL|SOURCE\.\.\.|CONFIG|COMMAND|[A-Z]+_DIR)\b",
 }
-if importlib.util.find_spec("ai_edge_litert") is None:
-    NOT_RUN["the runtime of TFLite files, ai-edge-litert, is not installed"] = "tflite"
+EXTRAS = {"ai_edge_litert": "tflite", "onnxruntime": "onnx|browser", "openvino": "openvino"}
+NOT_RUN |= {
+    f"{package} is not installed": what for package, what in EXTRAS.items() if not importlib.util.find_spec(package)
+}
 SMALL, STEPS = "ssd_resnet50_v1_fpn_small", "2"
 ZOO = ("ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8",
        "ssd_mobilenet_v2_320x320_coco17_tpu-8")  # fmt: skip
@@ -86,6 +90,19 @@ def draw_data() -> None:
     shutil.copy("my_coco/instances.json", "instances_val.json")
     for picture in drawn:  # beside the JSON, where its pictures are looked for
         picture.save(Path(picture.name))
+    draw_corrections(drawn[0])
+    for name in browser._FILES:  # of the package that npm would fetch
+        drawn_field.write(Path(browser.PACKAGE, "dist", name), name)
+
+
+def draw_corrections(picture: drawn_field.Picture) -> None:
+    """A table that removes an object of mydata."""
+    label, (xmin, ymin, xmax, ymax) = picture.objects[0]
+    annotated = {"annotated_class": label, "annotated_ymin": ymin, "annotated_xmin": xmin,
+                 "annotated_ymax": ymax, "annotated_xmax": xmax}  # fmt: skip
+    size = dict(zip(("width", "height"), picture.size, strict=True))
+    row = {"image": picture.name, "decision": corrections.DISCARD} | annotated | size
+    corrections.write_corrections("corrections.csv", [row])
 
 
 def draw_models() -> None:
@@ -96,7 +113,7 @@ def draw_models() -> None:
     shutil.copy("records/label_map.pbtxt", "more")
     small = ["--image-size", SIDE, "--batch-size", "2", "--num-steps", STEPS]
     odtk("configure", SMALL, "--output", "mine.config", "--train-records", "records", *small)
-    for name in ("pets.config", "my.config", "phone.config"):
+    for name in ("pets.config", "my.config", "phone.config", "pipeline.config"):
         shutil.copy("mine.config", name)
     odtk("train", "mine.config", "model")
     odtk("evaluate", "mine.config", "model")
@@ -113,6 +130,7 @@ def test_the_lines_of_a_page_run(page, world, tmp_path, monkeypatch):
     folder = tmp_path / "here"
     shutil.copytree(world, folder)
     monkeypatch.chdir(folder)
+    monkeypatch.setenv(browser.ELSEWHERE, browser.PACKAGE)
     made: set[str] = set()
     for command in block_commands(page):
         if why_not_run(command.words) is None:
@@ -128,12 +146,15 @@ def reduced(words: list[str]) -> list[str]:
     """The command with a small network, two steps and few images."""
     if words[0] == "configure":
         words = [SMALL if re.search("_(pets|small)$", word) else word for word in words]
-        words = [word for word in words if word != "--fine-tune"]
+        if "--fine-tune" in words:  # what it downloads would not fit the small network
+            at = words.index("--fine-tune")
+            words = [*words[:at], "--fine-tune-checkpoint", f"{ZOO[0]}/checkpoint/ckpt-0", *words[at + 1 :]]
         return with_values(words, {"--image-size": SIDE, "--batch-size": "2"})
     if words[0] == "train" and "--repeat" not in words:
         return [*without(words, "--num-steps"), "--num-steps", STEPS, "--eval-images", "2"]
     if words[0] == "benchmark":
-        return [*words, "--runs", "2", "--rounds", "1", "--warm-up", "0"]
+        runs = [] if "--seconds" in words else ["--runs", "2"]
+        return [*with_values(words, {"--seconds": "0.1"}), *runs, "--rounds", "1", "--warm-up", "0"]
     if words[0] == "export":
         return [*words, "--verify", "2"]
     if words[0] == "demo":
@@ -156,7 +177,11 @@ def without(words: list[str], option: str) -> list[str]:
 
 
 def make_room(words: list[str], made: set[str]) -> None:
-    """Removes what the world has and the page makes itself, once: the first line that makes it writes it."""
+    """Removes what the world has and the page makes itself, once: the first line that makes it writes it.
+
+    A later line to the same place has to run as it does for a reader. Records alone are made room for each time: a page
+    shows them made from several kinds of data, of which a reader has one.
+    """
     outputs = {"make-tfrecords": words[2:3], "train": words[2:3], "export": words[3:4]}.get(words[0], [])
     if "--output" in words and words[0] != "configure":
         outputs = [words[words.index("--output") + 1]]
@@ -166,7 +191,7 @@ def make_room(words: list[str], made: set[str]) -> None:
         outputs = [f"{words[2]}.yaml"]
     for name in outputs:
         path = Path(name)
-        is_again = name in made and words[0] in ("train", "configure")
+        is_again = name in made and words[0] != "make-tfrecords"
         if path.exists() and not is_again:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         made.add(name)
