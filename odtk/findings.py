@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from odtk.errors import Option
 from odtk.terminal_text import on_one_line
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -59,6 +60,8 @@ class Finding:
     """How many boxes, images, files ... it is about."""
     examples: tuple[Example, ...] = ()
     """The first few of these."""
+    options: tuple[Option, ...] = ()
+    """Options of commands that are the fix, or may be."""
     file: str = ""
     line: int | None = None  # of the file, from 1; None if it is about the whole file
 

@@ -14,6 +14,7 @@ import numpy as np
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.dataset import ORDERS
 from odtk.annotations.image_facts import EXCHANGED, IMAGE, LIMITS, NEAR, RESIZED, STATED, STORED, TURNED, Facts
+from odtk.errors import Option
 
 NORMALIZED = "boxes read as normalized"
 
@@ -118,26 +119,41 @@ class Evidence:
 
     def refusal(self, folder: str) -> str | None:
         """Why the boxes cannot be right as they are read, and what may be meant; None if they can be right."""
+        found = self._refusal()
+        return f"{folder}: {found[0]} To read them as they are, set boxes to {found[1]}." if found else None
+
+    def options(self, command: str = "") -> tuple[Option, ...]:
+        """What may be meant, as options: the orders of `command`, and what make-tfrecords does to images."""
+        _, _, others, may_be_turned = self._refusal() or ("", "", [], False)
+        turned = [Option("make-tfrecords", "--exif", "apply")] * may_be_turned
+        return (*(Option(command, "--boxes", other) for other in others), *turned)
+
+    def _refusal(self) -> tuple[str, str, list[str], bool] | None:
+        """Why, the order as which they are read, the orders that may be meant, and whether images may be turned."""
         if not self.boxes:
             return None
         order = self.orders.most_common(1)[0][0]
         count, misfits, leaving = self._in_their_frames()
         wrong = int(misfits[_ORDERS.index(order), _OUTSIDE])
         fitting = _fitting(misfits[:, _CLOSE], count) or _fitting(misfits[:, _OUTSIDE], count)
-        others = [other for other in fitting if other != order]
+        others, may_be_turned = [other for other in fitting if other != order], False
         if others and wrong >= max(_LEAST, _DOUBTFUL * count):
             why = _wrong_order(order, others, wrong, count)
             if others == ["yxyx"]:
-                why += _or_turned(self.exif[STORED] > 0)
+                may_be_turned = self.exif[STORED] > 0
+                why += _or_turned(may_be_turned)
         elif other := _shifted(order, misfits[:, _EDGE], count):
-            why = _wrong_order(order, [other], int(misfits[_ORDERS.index(order), _EDGE]), count)
+            others = [other]
+            why = _wrong_order(order, others, int(misfits[_ORDERS.index(order), _EDGE]), count)
         elif leaving >= max(_LEAST, _WRONG * count):
+            others = []
             why = (
                 f"{leaving:,} of {count:,} boxes extend beyond their images, and no other order of their numbers "
                 "makes them fit. Check that annotations and images belong together, and that the images were not "
                 "resized or rotated after they were annotated."
             )
         elif self._are_percents():
+            others = []
             why = (
                 f"all {count:,} boxes are within 0 to 100, although no image has a side below {self.least_side} "
                 "pixels, so they seem to be percentages. Convert them to pixels: divide by 100 and multiply by the "
@@ -145,7 +161,7 @@ class Evidence:
             )
         else:
             return None
-        return f"{folder}: {why} To read them as they are, set boxes to {order}."
+        return why, order, others, may_be_turned
 
     def _in_their_frames(self) -> tuple[int, np.ndarray, int]:
         """Boxes whose frame is known; how many do not fit each order [orders, limits]; how many leave it as read."""

@@ -11,7 +11,7 @@ from odtk.annotations.annotated_image import Problem
 from odtk.annotations.data_folder import DataFolder
 from odtk.annotations.dataset import Dataset
 from odtk.annotations.listed_dataset import ListedDataset, finished
-from odtk.errors import DataError
+from odtk.errors import DataError, Option
 
 # Those that `open_dataset` opens; the Pet layout, with its classes in file names and trimaps, is read by `pets`.
 FORMATS = ("voc", "coco", "yolo", "csv")
@@ -74,6 +74,7 @@ def guess(folder: str | os.PathLike, label_map_path: str | None = None) -> str:
         raise DataError(
             f"{os.fspath(folder)} may be of several formats ({shown}). Choose the format: {' or '.join(found)}.",
             argument="format",
+            options=[Option("", "--format", format) for format in found],
         )
     files = DataFolder(folder)
     if foreign := foreign_formats.sign(files):

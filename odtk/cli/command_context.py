@@ -3,8 +3,10 @@
 Click removes the color codes wherever the output is not a terminal.
 """
 
+import dataclasses
 import shlex
 from collections.abc import Iterable
+from typing import Any
 
 import click
 
@@ -66,6 +68,15 @@ def option_sentence(root: click.Context, argument: str | None) -> str:
     """A sentence with the option of the failed command for an error's `argument`; "" if there is none."""
     failed = root.meta.get(_FAILED)
     return parameter_sentence(failed.command, argument) if failed and argument else ""
+
+
+def refusal_document(root: click.Context, error: OdtkError) -> dict[str, Any] | None:
+    """What a command that failed prints with --json: the error, and the options that would help; None without such."""
+    failed = root.meta.get(_FAILED)
+    if failed is None or not error.options or not failed.params.get("as_json"):
+        return None
+    rows = [dataclasses.asdict(each) for each in error.options]
+    return {"error": str(error), "options": [{**row, "command": row["command"] or failed.info_name} for row in rows]}
 
 
 def parameter_sentence(command: click.Command, argument: str) -> str:

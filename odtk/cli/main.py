@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import json
 import logging
 import os
 import re
@@ -15,7 +16,13 @@ from typing import TextIO
 
 import click
 
-from odtk.cli.command_context import CommandContext, option_sentence, remember_command, use_command_context
+from odtk.cli.command_context import (
+    CommandContext,
+    option_sentence,
+    refusal_document,
+    remember_command,
+    use_command_context,
+)
 from odtk.cli.library_noise import quiet_libraries
 from odtk.cli.stop_signals import Terminated, exit_code, raise_terminated
 from odtk.cli.version import print_versions
@@ -128,6 +135,8 @@ class Commands(click.Group):
             if ctx.find_root().params.get("debug"):
                 traceback.print_exc()
             click.echo(_message(error, ctx), err=True)
+            if isinstance(error, OdtkError) and (refusal := refusal_document(ctx, error)):
+                click.echo(json.dumps(refusal, indent=2))
             try:
                 _flush_stdout()
             except OSError:

@@ -19,7 +19,7 @@ from odtk.datasets.record_files import label_map_beside, record_sets, split_of
 from odtk.datasets.record_source import read_records
 from odtk.datasets.sources import DatasetSource, ImageSummary, PetSource, Source
 from odtk.datasets.splits import NO_SPLIT, TRAIN, VAL, rank
-from odtk.errors import ConfigError, DataError, LabelMapError
+from odtk.errors import ConfigError, DataError, LabelMapError, Option
 from odtk.label_map import LabelMap
 from odtk.protos import pipeline_pb2
 from odtk.records import shards
@@ -49,6 +49,7 @@ class Target:
     config_path: str | None = None
     is_annotated: bool = False  # a dataset that is not converted yet, not records
     refusal: str | None = None  # why its boxes cannot be right with the assumed order and units
+    options: tuple[Option, ...] = ()  # that may be meant then
 
     @property
     def splits(self) -> list[str]:
@@ -69,6 +70,7 @@ class Target:
             ],
             problems=(*self.problems, *evidence.problems(self.name)),
             refusal=None if is_said else evidence.refusal(self.name),
+            options=() if is_said else evidence.options("inspect"),
         )
 
 

@@ -162,7 +162,7 @@ class Background:
         found: dict[str, Any] = {"words": command.words, "module": command.module, "state": state}
         found |= {"ended": time.time(), "exit_code": None}
         if outcome is not None:
-            found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages")}
+            found |= {key: getattr(outcome, key) for key in ("exit_code", "document", "messages", "options")}
         write_text(self._file(key), json.dumps(found))
         # Of each kind: previews have many, and shall not push out what made the records.
         keep_newest(self._folder.glob(f"{_kind(key)}-*.json"), _KEPT)
@@ -188,4 +188,4 @@ def _kind(key: str) -> str:
 
 
 def _outcome(command: Command, found: dict[str, Any]) -> Outcome:
-    return Outcome(command, found["exit_code"], found["document"], found["messages"])
+    return Outcome(command, found["exit_code"], found["document"], found["messages"], found.get("options", ()))

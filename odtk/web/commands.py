@@ -10,7 +10,7 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,8 @@ class Outcome:
     """Of --json; None if it printed none."""
     messages: str
     """What it wrote to stderr: warnings, notes, and how it failed."""
+    options: Sequence[Mapping[str, Any]] = ()
+    """Of commands, that would help one that failed: rows of command, option and value."""
 
     @property
     def error(self) -> str | None:
@@ -98,7 +100,10 @@ class Commands:
                 await _end(process)
                 raise
         assert process.returncode is not None
-        return Outcome(command, process.returncode, _document(out), messages[-_LAST_WORDS:].decode(errors="replace"))
+        document, said = _document(out), messages[-_LAST_WORDS:].decode(errors="replace")
+        if process.returncode and isinstance(document, dict) and document.keys() == {"error", "options"}:
+            return Outcome(command, process.returncode, None, said, document["options"])
+        return Outcome(command, process.returncode, document, said)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -199,6 +199,11 @@ class Made:
         if self.run.outcome is None:
             return None if self.run.ended is None else f"Making the records was {self.run.state}."
         return self.run.outcome.error
+
+    @property
+    def error_options(self) -> Sequence[Mapping[str, Any]]:
+        """Options that would help after an error."""
+        return self.run.outcome.options if self.run.outcome else ()
 
     def image_rows(self) -> list[tuple[str, int]]:
         """What became of the images: what, and how many."""

@@ -63,7 +63,7 @@ def test_json_is_one_document_whose_form_does_not_change(run, flawed):
     assert document["classes"]["dog"] == {"train": {"images": 12, "boxes": 12}, "val": {"images": 10, "boxes": 10}}
     assert set(document["histograms"][0]) == {"name", "caption", "unit", "of", "bins"}
     finding = document["findings"][0]
-    assert set(finding) == {"severity", "kind", "text", "fix", "count", "examples"}
+    assert set(finding) == {"severity", "kind", "text", "fix", "options", "count", "examples"}
     assert (finding["severity"], finding["kind"], finding["count"]) == ("error", "inverted-box", 5)
     example = finding["examples"][1]
     assert set(example) == {"text", "file", "line", "offset", "image", "split", "rows", "boxes"}

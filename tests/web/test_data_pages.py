@@ -26,11 +26,17 @@ def send(client, path, /, **fields):
 
 
 def noted(
-    client, key: str, words: tuple[str, ...], document, exit_code: int = 0, error: str = "error: It cannot be."
+    client,
+    key: str,
+    words: tuple[str, ...],
+    document,
+    exit_code: int = 0,
+    error: str = "error: It cannot be.",
+    options=(),
 ) -> Run:
     """Makes it as if a command had ended."""
     command = Command(words)
-    outcome = Outcome(command, exit_code, document, error if document is None else "")
+    outcome = Outcome(command, exit_code, document, error if document is None else "", options)
     client.studio.background._note(key, command, "done" if exit_code == 0 else "failed", outcome)
     found = client.studio.background.find(key)
     assert found is not None
@@ -133,7 +139,8 @@ def test_an_inspection_is_offered_before_it_is_made(client):
 def test_an_inspection_that_failed_says_why_and_offers_the_formats(client):
     draw_voc(client.studio.workspace.data / "voc", 1)
     error = "error: data/voc may be of several formats. Choose the format: voc or csv."
-    noted(client, "inspect:data/voc", ("inspect", "data/voc"), None, 1, error)
+    options = [{"command": "inspect", "option": "--format", "value": name} for name in ("voc", "csv")]
+    noted(client, "inspect:data/voc", ("inspect", "data/voc"), None, 1, error, options)
     text = client.get("/data/look?path=data/voc").text
     assert "data/voc may be of several formats." in text
     assert "Inspect as voc" in text

@@ -1,5 +1,6 @@
 """What the pages about data show, without a server: folders, fixes, galleries, and the form for records."""
 
+import json
 import os
 import re
 import shutil
@@ -7,14 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from drawn_data import draw_voc
+from running_studio import run_in_thread
 
+from odtk.cli.main import cli
 from odtk.datasets.image_index import ImageIndex, Wanted
-from odtk.errors import DataError, OdtkError
+from odtk.errors import DataError, OdtkError, Option
 from odtk.tools.inspect import inspect
+from odtk.tools.inspect.inspection import document
 from odtk.web import record_making
 from odtk.web.background import Background
-from odtk.web.commands import Commands
+from odtk.web.commands import Commands, command
 from odtk.web.data_views import fixes, folders, gallery, inspections, thumbnails
 from odtk.web.workspace import OutsideError, Workspace
 
@@ -158,66 +163,67 @@ def test_pictures_of_records_are_read_from_the_records(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "fix", "address"),
+    ("option", "address"),
     [
-        ("Large.", "Shrink them once: odtk make-tfrecords ... --max-side 1280", "/data/records?path=d&max-side=1280"),
-        ("Leak.", "Remove them from one split, or split again with odtk make-tfrecords, which ...",
-         "/data/records?path=d&resplit=on"),
-        ("Turned: set exif to apply instead.", "odtk make-tfrecords ... --boxes ORDER",
-         "/data/records?path=d&exif=apply"),
+        (Option("make-tfrecords", "--max-side", "1280"), "/data/records?path=d&max-side=1280"),
+        (Option("make-tfrecords", "--resplit"), "/data/records?path=d&resplit=on"),
+        (Option("make-tfrecords", "--exif", "apply"), "/data/records?path=d&exif=apply"),
     ],
-)  # fmt: skip
-def test_fixes_that_are_commands_open_the_form(text, fix, address):
-    (found,) = fixes.fixes_of({"text": text, "fix": fix}, "d")
+)
+def test_options_of_make_tfrecords_open_the_form(option, address):
+    (found,) = fixes.fixes_of([asdict(option)], "d")
     assert found.address == address
-    assert not fixes.fixes_of({"text": text, "fix": fix}, "d", is_records=True)
+    assert not fixes.fixes_of([asdict(option)], "d", is_records=True)
 
 
-def test_fixes_that_are_options_inspect_again():
-    text = "They fit as two corners (boxes: xyxy): if that is what they are, set it."
-    (found,) = fixes.fixes_of({"text": text, "fix": "... --boxes ORDER"}, "d")
-    assert found.inspect == {"boxes": "xyxy"}
-    (voc, csv) = fixes.fixes_of_error("x may be of several formats (...). Choose the format: voc or csv.")
-    assert (voc.inspect, csv.inspect) == ({"format": "voc"}, {"format": "csv"})
+def test_options_of_inspect_inspect_again():
+    (found,) = fixes.fixes_of([asdict(Option("inspect", "--boxes", "xyxy"))], "d")
+    assert (found.label, found.inspect) == ("Inspect with boxes as xyxy", {"boxes": "xyxy"})
 
 
 def test_a_refusal_leads_back_to_the_form_with_what_it_asks_for():
-    text = (
-        "31 of 40 boxes ... They fit as two corners (boxes: xyxy): if that is what they are, set it. Option: --boxes."
+    (found,) = fixes.fixes_of_refusal(
+        [asdict(Option("make-tfrecords", "--boxes", "xyxy"))], {"path": "d", "name": "first"}
     )
-    (found,) = fixes.fixes_of_refusal(text, {"path": "d", "name": "first"})
     assert found.address == "/data/records?path=d&name=first&boxes=xyxy"
-    (found,) = fixes.fixes_of_refusal("... Option: --allow-duplicates.", {"path": "d"})
+    (found,) = fixes.fixes_of_refusal([asdict(Option("make-tfrecords", "--allow-duplicates"))], {"path": "d"})
     assert found.address == "/data/records?path=d&allow-duplicates=on"
 
 
-def test_texts_of_the_checks_have_the_words_that_make_buttons(tmp_path):
-    """A change of a finding's words must not take its button away."""
-    found = inspect(PETS)
-    document = [{"text": each.text, "fix": each.fix} for each in found.findings]
-    assert "Make records with --max-bad-fraction 0.1" in [
-        fix.label for each in document for fix in fixes.fixes_of(each, "d")
-    ]
+def labels_of(inspection):
+    found = [fix for each in document(inspection)["findings"] for fix in fixes.fixes_of(each["options"], "d")]
+    return [fix.label for fix in found]
 
 
-def test_the_error_about_several_formats_has_the_words_that_make_buttons(tmp_path):
+def test_findings_have_buttons():
+    assert "Make records with --max-bad-fraction 0.1" in labels_of(inspect(PETS))
+
+
+def test_the_error_about_several_formats_has_a_button_for_each(tmp_path):
     folder = draw_voc(tmp_path / "both", 2)
     rows = ["filename,xmin,ymin,xmax,ymax,class", *(f"picture_{number:02d}.jpg,5,4,25,24,cat" for number in range(2))]
     (folder / "boxes.csv").write_text("\n".join(rows))
-    with pytest.raises(DataError) as error:
-        inspect(folder)
-    assert [fix.label for fix in fixes.fixes_of_error(str(error.value))] == ["Inspect as voc", "Inspect as csv"]
+    result = CliRunner().invoke(cli, ["inspect", str(folder), "--json"], prog_name="odtk")
+    assert result.exit_code == 1
+    options = json.loads(result.stdout)["options"]
+    assert [fix.label for fix in fixes.fixes_of(options, "d")] == ["Inspect as voc", "Inspect as csv"]
+    outcome = run_in_thread(Commands(tmp_path).run(command("inspect", folder, "--json")))
+    assert (outcome.document, outcome.options) == (None, options)
+    assert outcome.error.startswith(f"{folder} may be of several formats")
 
 
-def test_the_refusal_of_boxes_in_another_order_has_the_words_that_make_buttons(tmp_path):
+def test_the_refusal_of_boxes_in_another_order_has_a_button(tmp_path):
     folder = draw_voc(tmp_path / "sizes", 20)
     for path in folder.glob("*.xml"):  # 60 x 40 pixels, written as a corner and the size
         text = re.sub(
             r"<xmin>.*</ymax>", "<xmin>50</xmin><ymin>45</ymin><xmax>60</xmax><ymax>40</ymax>", path.read_text()
         )
         path.write_text(text)
-    labels = [fix.label for each in inspect(folder).findings for fix in fixes.fixes_of(asdict(each), "d")]
-    assert "Inspect with boxes as xywh" in labels
+    assert "Inspect with boxes as xywh" in labels_of(inspect(folder))
+    result = CliRunner().invoke(cli, ["make-tfrecords", str(folder), str(tmp_path / "out"), "--json"], prog_name="odtk")
+    options = json.loads(result.stdout)["options"]
+    assert options[0] == {"command": "make-tfrecords", "option": "--boxes", "value": "xywh"}
+    assert fixes.fixes_of_refusal(options, {})[0].label == "Try again with --boxes xywh"
 
 
 def test_the_form_says_what_is_wrong_with_it(workspace):

@@ -12,6 +12,7 @@ from odtk.datasets.open_dataset import configuring
 from odtk.datasets.sources import NO_ID
 from odtk.datasets.splits import NO_SPLIT, TEST
 from odtk.detectors import families
+from odtk.errors import Option
 from odtk.findings import ERROR, NOTE, WARNING, Example, Finding, counted
 from odtk.label_map import LabelMap, folded
 from odtk.prototext.schema import some
@@ -112,6 +113,7 @@ def absent(context: CheckContext) -> Iterator[Finding]:
                     f"{advice}.",
                     kind=kind,
                     fix="Split the images again, stratified by class, or annotate more of them.",
+                    options=(Option("make-tfrecords", "--resplit"),),
                     count=len(found),
                     examples=context.of_boxes(_first_boxes(context, found), context.size_of),
                 )

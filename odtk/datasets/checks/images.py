@@ -11,6 +11,7 @@ from odtk.datasets.checks import problem_texts
 from odtk.datasets.checks.context import CheckContext
 from odtk.datasets.scan import MAX_EXAMPLES, Tally
 from odtk.datasets.splits import NO_SPLIT
+from odtk.errors import Option
 from odtk.findings import ERROR, NOTE, WARNING, Example, Finding, counted
 from odtk.prototext.schema import some
 
@@ -30,6 +31,7 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
     total = sum(tally.count for tally in rows.unusable.values() if tally.is_bad)
     share = total / max(1, total + len(rows.split))
     severity = WARNING if is_annotated and share <= MAX_UNUSABLE else ERROR
+    options: tuple[Option, ...] = ()
     if is_annotated and severity == WARNING:
         what, fix = "make-tfrecords skips them", "Fix or remove the listed files."
     elif is_annotated and share == 1:
@@ -38,6 +40,7 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
         what = f"{share:.1%} of all images are unusable, and make-tfrecords refuses more than {MAX_UNUSABLE:.0%}"
         allowed = math.ceil(share * 100) / 100
         fix = f"Fix or remove the listed files, or allow more: odtk make-tfrecords ... --max-bad-fraction {allowed:g}"
+        options = (Option("make-tfrecords", "--max-bad-fraction", f"{allowed:g}"),)
     else:
         what = "training skips them up to a limit, and then stops"
         fix = "Write the records again, from images that can be decoded."
@@ -47,7 +50,7 @@ def unusable(context: CheckContext) -> Iterator[Finding]:
             yield _of_tally(NOTE, kind, text, "Nothing to do, if they are not meant for training.", tally)
             continue
         name = "images" if is_annotated else "records"
-        yield _of_tally(severity, kind, f"Unusable {name}, {kind}: {tally.count:,}; {what}.", fix, tally)
+        yield _of_tally(severity, kind, f"Unusable {name}, {kind}: {tally.count:,}; {what}.", fix, tally, options)
 
 
 def reported(context: CheckContext) -> Iterator[Finding]:
@@ -55,12 +58,13 @@ def reported(context: CheckContext) -> Iterator[Finding]:
     for kind, tally in context.rows.problems.items():
         said = problem_texts.of(kind)
         severity = said.annotated if context.target.is_annotated else said.recorded
-        yield _of_tally(severity, kind, said.text.format(count=f"{tally.count:,}"), said.fix, tally)
+        yield _of_tally(severity, kind, said.text.format(count=f"{tally.count:,}"), said.fix, tally, said.options)
 
 
-def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally) -> Finding:
+def _of_tally(severity: str, kind: str, text: str, fix: str, tally: Tally, options: tuple[Option, ...] = ()) -> Finding:
     slug = "-".join(kind.lower().replace("/", " ").replace(",", "").split())
-    return Finding(severity, text, kind=slug, fix=fix, count=tally.count, examples=tuple(tally.examples))
+    examples = tuple(tally.examples)
+    return Finding(severity, text, kind=slug, fix=fix, count=tally.count, examples=examples, options=options)
 
 
 def missing_shards(context: CheckContext) -> Iterator[Finding]:
@@ -80,7 +84,8 @@ def refused(context: CheckContext) -> Iterator[Finding]:
     """Boxes that cannot be right with the assumed order and units."""
     if context.target.refusal:
         fix = "make-tfrecords refuses this dataset until the order is given: odtk make-tfrecords ... --boxes ORDER"
-        yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=fix)
+        options = context.target.options
+        yield Finding(ERROR, context.target.refusal, kind="boxes-read-wrongly", fix=fix, options=options)
 
 
 def large(context: CheckContext) -> Iterator[Finding]:
@@ -97,6 +102,7 @@ def large(context: CheckContext) -> Iterator[Finding]:
             "are read and decoded in full at every step.",
             kind="large-images",
             fix=f"Shrink them once: odtk make-tfrecords ... --max-side {side}",
+            options=(Option("make-tfrecords", "--max-side", str(side)),),
             count=len(found),
             examples=context.of_images(
                 found, lambda row: f"{context.rows.width[row]} x {context.rows.height[row]} pixels"
@@ -160,6 +166,7 @@ def _leak(context: CheckContext, severity: str, kind: str, what: str, groups: li
         kind=kind,
         fix="Remove them from one split, or split again with odtk make-tfrecords, which keeps near-duplicates "
         "together. Otherwise the evaluation measures what was memorized.",
+        options=(Option("make-tfrecords", "--resplit"),),
         count=len(groups),
         examples=tuple(_case(context, _first_of_each(group, context.rows.split)) for group in groups[:MAX_EXAMPLES]),
     )

@@ -6,6 +6,7 @@ from odtk.annotations.conventions import NORMALIZED
 from odtk.annotations.data_folder import BY_END, BY_STEM
 from odtk.annotations.frames import AMBIGUOUS, NOT_APPLIED, SIZE_DISAGREES
 from odtk.annotations.to_record import SCALED
+from odtk.errors import Option
 from odtk.findings import ERROR, NOTE, WARNING
 
 
@@ -16,6 +17,7 @@ class ProblemText(NamedTuple):
     recorded: str
     text: str  # with {count}, as a sentence
     fix: str
+    options: tuple[Option, ...] = ()
 
 
 _AGAIN = "Convert the data again with odtk make-tfrecords, which reports and repairs this."
@@ -54,6 +56,7 @@ TEXTS = {
     AMBIGUOUS: ProblemText(
         WARNING, WARNING, "Images that make-tfrecords rotates without knowing how they were annotated: {count}.",
         "Look at them with odtk view. If their boxes are wrong: odtk make-tfrecords ... --exif ignore",
+        (Option("make-tfrecords", "--exif", "ignore"),),
     ),
     NORMALIZED: ProblemText(
         NOTE, NOTE, "Boxes from 0 to 1, in a format that has pixels, are read as normalized.",
@@ -86,6 +89,7 @@ TEXTS = {
     "Pet layout read as VOC": ProblemText(
         NOTE, NOTE, "The layout is that of the Pet dataset, the classes are those of the xml files.",
         "Nothing to do, if the classes are right. For classes from file names give the format pets and a label map.",
+        (Option("inspect", "--format", "pets"),),
     ),
     "file set aside": ProblemText(
         WARNING, WARNING, "Files that are skipped, with all their images: {count}.",

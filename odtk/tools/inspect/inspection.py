@@ -83,4 +83,4 @@ def document(inspection: Inspection) -> dict:
     }
 
 
-_FINDING = ("severity", "kind", "text", "fix", "count", "examples")
+_FINDING = ("severity", "kind", "text", "fix", "options", "count", "examples")

@@ -37,7 +37,7 @@ def make_plan(dataset: Dataset, settings: Settings, runner: Runner) -> Plan:
     images, evidence = _examine(dataset, settings, runner, given)
     refusal = evidence.refusal(dataset.folder) if settings.boxes is None else None
     if refusal:
-        raise DataError(f"{refusal} Nothing was written.", argument="boxes")
+        raise DataError(f"{refusal} Nothing was written.", argument="boxes", options=evidence.options())
     rules = replace(settings.rules, conventions=evidence.decide())
     if rules != settings.rules:
         images = _place_again(dataset, rules, runner, images)

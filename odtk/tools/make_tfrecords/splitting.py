@@ -9,7 +9,7 @@ from odtk import files
 from odtk.annotations.annotated_image import Problem
 from odtk.annotations.dataset import Dataset, Listed
 from odtk.datasets import splits
-from odtk.errors import DataError
+from odtk.errors import DataError, Option
 from odtk.prototext import schema
 from odtk.tools.make_tfrecords.plan import Settings
 
@@ -51,6 +51,7 @@ def by_fractions(classes: Sequence[Sequence[str]], groups: Sequence[int], settin
             f"other, in {len(set(groups))} groups, and a group stays in one split. If they are really different, "
             "allow near-duplicates in several splits, or give a list of images for each split.",
             argument="allow_duplicates",
+            options=[Option("", "--allow-duplicates")],
         )
     return chosen
 

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ class Inspection:
         if self.run is None or self.is_running or self.document is not None:
             return None
         return (self.run.outcome and self.run.outcome.error) or f"The inspection was {self.run.state}."
+
+    @property
+    def error_options(self) -> Sequence[Mapping[str, Any]]:
+        """Options that would help after an error."""
+        return self.run.outcome.options if self.run and self.run.outcome else ()
 
     @property
     def options(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from odtk.errors import OdtkError
 from odtk.web import record_making
 from odtk.web.commands import Command
 from odtk.web.data_views import folders, inspections, thumbnails, uploads
-from odtk.web.data_views.fixes import fixes_of, fixes_of_error, fixes_of_refusal
+from odtk.web.data_views.fixes import fixes_of, fixes_of_refusal
 from odtk.web.data_views.gallery import Filters, filters_of, gallery_page
 from odtk.web.data_views.inspections import Inspection, inspect_command, inspection_of
 from odtk.web.routing import Pages, redirect, text_field
@@ -116,7 +116,7 @@ def _seen(studio: Studio, found: Inspection, filters: Filters) -> dict[str, Any]
     """What the template shows of an inspection, which may not have been made."""
     document, error = found.document, found.error
     values: dict[str, Any] = {
-        "document": document, "error": error, "error_fixes": fixes_of_error(error) if error else [],
+        "document": document, "error": error, "error_fixes": fixes_of(found.error_options, found.path),
         "changed": False, "findings": [], "gallery": None,
     }  # fmt: skip
     if document is None:
@@ -127,7 +127,7 @@ def _seen(studio: Studio, found: Inspection, filters: Filters) -> dict[str, Any]
     if found.run.ended is not None:
         values["changed"] = inspections.has_changed(studio.workspace.inside(found.path), found.run.ended)
     values["findings"] = [
-        {**each, "number": number, "fixes": fixes_of(each, found.path, found.is_of_records)}
+        {**each, "number": number, "fixes": fixes_of(each.get("options", ()), found.path, found.is_of_records)}
         for number, each in enumerate(document["findings"])
     ]
     return {**values, **_gallery(studio, found, filters)}
@@ -275,7 +275,7 @@ def made(request: Request, studio: Studio) -> Response:
     again = f"/data/records?{urlencode(query)}"
     return studio.page(
         "made.html", f"Records {found.records}", section=SECTION, made=found, again=again, commands=[found.run.command],
-        fixes=fixes_of_refusal(found.error or "", query),
+        fixes=fixes_of_refusal(found.error_options, query),
     )  # fmt: skip
 
 
