@@ -25,7 +25,7 @@ def run_in_thread(coroutine):
 
 
 class CompiledTemplates(jinja2.BytecodeCache):
-    """The code of the templates, which all studios of a process share: to compile them takes most of a test."""
+    """The code of the templates, which all studios of a process share: to compile all takes half a second."""
 
     def __init__(self):
         self._code: dict[str, bytes] = {}
