@@ -83,7 +83,7 @@ docs-pictures: $(READY)  ## README's animated terminal, pictures of a report and
 	$(VENV_PYTHON) -m docs_site.badges
 
 bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores
-	$(VENV_PYTHON) -m bench.run
+	$(VENV_PYTHON) -m bench.run $(if $(PARTS),--parts $(PARTS))
 
 bench-accelerator: $(READY)  ## measure training and exported models on this machine's GPU; MINUTES=8 ends it earlier
 	$(VENV_PYTHON) -m bench.accelerator --minutes $(or $(MINUTES),30)

@@ -1,5 +1,7 @@
 """The measurements as rows of the table."""
 
+from collections.abc import Callable
+
 from bench import against_tfod
 from bench.table import Figure
 from bench.turns import Times, ratio
@@ -14,25 +16,12 @@ def figures(raw: dict[str, dict], tfod: dict[str, dict]) -> list[Figure]:
 
     Interleaved measurements are Times by work; the others are numbers by name.
     """
-    return [
-        _latency(raw["latency"]),
-        against_tfod.latency("whole", raw["latency"], tfod.get("latency")),
-        against_tfod.latency("winograd", raw["latency"], tfod.get("latency")),
-        *(row for name in PIPELINES for row in _family(name, raw["families"], tfod.get("families"))),
-        _training(raw["training"]),
-        against_tfod.training(raw["training"], tfod.get("training")),
-        *(against_tfod.input_rate(str(side), raw["input"], tfod.get("input")) for side in INPUT_SIDES),
-        *(_cached_input(side, raw["input"]) for side in INPUT_SIDES),
-        _against_pycocotools(raw["coco"]),
-        *_start(raw["start"]),
-        Figure("evaluation, peak memory", raw["evaluation"]["peak_megabytes"], "MB", "222 images, 320x320", None),
-        _watched(raw["watched"]),
-        _evaluations(raw["evaluations"]),
-        against_tfod.conversion(raw["conversion"], tfod.get("conversion")),
-        _memory("make-tfrecords", raw["conversion"]),
-        _inspection(raw["inspection"]),
-        _memory("inspect", raw["inspection"]),
-    ]
+    return [row for rows in by_part(raw, tfod).values() for row in rows]
+
+
+def by_part(raw: dict[str, dict], tfod: dict[str, dict]) -> dict[str, list[Figure]]:
+    """The same by part, of the parts that were measured."""
+    return {part: make(raw[part], tfod.get(part)) for part, make in ROWS.items() if part in raw}
 
 
 def _latency(times: dict[str, Times]) -> Figure:
@@ -98,3 +87,28 @@ def _inspection(inspection: dict) -> Figure:
 def _memory(command: str, measured: dict) -> Figure:
     peak = measured["peak_megabytes"]
     return Figure(f"{command}, peak memory", peak, "MB", "", None, f"<= {MEGABYTES} MB", peak <= MEGABYTES)
+
+
+# By part, in the table's order: functions of odtk's measurements and TFOD's, or None.
+ROWS: dict[str, Callable[[dict, dict | None], list[Figure]]] = {
+    "latency": lambda ours, tfods: [
+        _latency(ours),
+        against_tfod.latency("whole", ours, tfods),
+        against_tfod.latency("winograd", ours, tfods),
+    ],
+    "families": lambda ours, tfods: [row for name in PIPELINES for row in _family(name, ours, tfods)],
+    "training": lambda ours, tfods: [_training(ours), against_tfod.training(ours, tfods)],
+    "input": lambda ours, tfods: [
+        *(against_tfod.input_rate(str(side), ours, tfods) for side in INPUT_SIDES),
+        *(_cached_input(side, ours) for side in INPUT_SIDES),
+    ],
+    "coco": lambda ours, tfods: [_against_pycocotools(ours)],
+    "start": lambda ours, tfods: _start(ours),
+    "evaluation": lambda ours, tfods: [
+        Figure("evaluation, peak memory", ours["peak_megabytes"], "MB", "222 images, 320x320", None)
+    ],
+    "watched": lambda ours, tfods: [_watched(ours)],
+    "evaluations": lambda ours, tfods: [_evaluations(ours)],
+    "conversion": lambda ours, tfods: [against_tfod.conversion(ours, tfods), _memory("make-tfrecords", ours)],
+    "inspection": lambda ours, tfods: [_inspection(ours), _memory("inspect", ours)],
+}

@@ -1,9 +1,11 @@
-"""`make bench`: runs each part in its own processes, prints a table and writes bench/results.json.
+"""`make bench`: runs each part in its own processes, prints a table and writes bench/results.json; with
+`PARTS="latency training"` these alone, beside what earlier runs measured of the others.
 
 Only ratios within one run on one machine are meaningful. After `make tfod`, TFOD is measured interleaved with odtk, in
 its own Python; otherwise TFOD's figures are from another machine (see bench/against_tfod.py).
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -14,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import data, workload
-from bench.figures import INSPECTED_IMAGES, figures
+from bench.figures import INSPECTED_IMAGES, ROWS, by_part
 from bench.process import timed
 from bench.table import MEASURED, REFERENCE, table
 from bench.turns import Times, start, take_turns
@@ -27,38 +29,58 @@ TFOD_PYTHON = TFOD / "bin/python"
 
 
 def main() -> None:
-    """Measures everything, prints the table and writes the results."""
-    began, load = time.time(), os.getloadavg()
+    """Measures everything or the parts that are named, prints their table and writes the results."""
+    parser = argparse.ArgumentParser(prog="python -m bench.run", description=__doc__)
+    parser.add_argument("--parts", nargs="+", choices=ALONE, metavar="PART",
+                        help=f"measure these again, and keep the others' results: {', '.join(ALONE)}")  # fmt: skip
+    parts = parser.parse_args().parts or list(_PARTS)
     raw: dict[str, dict] = {}
     tfod: dict[str, dict] = {}
+    runs: dict[str, dict] = {}
     # The last file that `make tfod` makes.
     has_tfod = (TFOD / ".ready").exists()
     # Not under bench/, whose disk may be slow or full.
     with (
         tempfile.TemporaryDirectory(prefix="odtk-bench-") as name,
-        track("Measuring", len(_PARTS), "parts") as progress,
+        track("Measuring", len(parts), "parts") as progress,
     ):
-        folder = Path(name)
-        for part, measure in _PARTS.items():
-            raw[part], theirs = measure(folder, has_tfod)
+        for part in parts:
+            began, load = time.time(), os.getloadavg()
+            raw[part], theirs = _PARTS[part](Path(name), has_tfod)
             if theirs is not None:
                 tfod[part] = theirs
+            runs[part] = _run(began, load)
             progress.advance()
-    rows = figures(raw, tfod)
+    rows = by_part(raw, tfod)
     document = {
-        "figures": [asdict(row) for row in rows],
-        "tfod": MEASURED if tfod else REFERENCE,
+        "figures": {part: [asdict(row) for row in rows] for part, rows in rows.items()},
         "raw": raw,
         "raw_tfod": tfod,
+        "runs": runs,
+    }
+    RESULTS.write_text(json.dumps(_merged(document), indent=2, default=_summary) + "\n")
+    print(table([row for part in rows.values() for row in part]))
+    print(f"\nTFOD's figures were {MEASURED if tfod else REFERENCE}. When and under what load each part was measured:")
+    for part, run in runs.items():
+        print(f"{part}: {run}")
+    print(f"Wrote {RESULTS.relative_to(Path.cwd())}.")
+
+
+def _run(began: float, load: tuple[float, ...]) -> dict:
+    """When and under what load a part was measured."""
+    return {
+        "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(began)),
+        "seconds": round(time.time() - began),
         "cores": len(os.sched_getaffinity(0)),
         "load_before_and_after": [round(load[0], 2), round(os.getloadavg()[0], 2)],
-        "seconds": round(time.time() - began),
     }
-    RESULTS.write_text(json.dumps(document, indent=2, default=_summary) + "\n")
-    print(table(rows))
-    print(f"\nTFOD's figures were {MEASURED if tfod else REFERENCE}. "
-          f"Measured on {document['cores']} cores in {document['seconds']} s; load (1 minute) before and after: "
-          f"{document['load_before_and_after']}. Wrote {RESULTS.relative_to(Path.cwd())}.")  # fmt: skip
+
+
+def _merged(document: dict[str, dict]) -> dict[str, dict]:
+    """With what earlier runs measured of other parts, in the order of the table."""
+    earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    both = {key: earlier.get(key, {}) | values for key, values in document.items()}
+    return {key: {part: values[part] for part in ROWS if part in values} for key, values in both.items()}
 
 
 def _summary(times: Times) -> dict[str, float]:
@@ -159,6 +181,9 @@ _PARTS: dict[str, Callable[[Path, bool], tuple[dict, dict | None]]] = {
     "watched": _watched,
     "evaluations": _evaluations,
 }
+
+# Those that read nothing of others.
+ALONE = ("conversion", "inspection", "latency", "families", "training", "coco")
 
 if __name__ == "__main__":
     main()

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import jinja2
 from starlette.testclient import TestClient
 
 from odtk.web.app import create_app
@@ -21,6 +22,23 @@ def run_in_thread(coroutine):
     """What a coroutine returns; in a thread, as the loop of another test's browser may run in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, coroutine).result()
+
+
+class CompiledTemplates(jinja2.BytecodeCache):
+    """The code of the templates, which all studios of a process share: to compile them takes most of a test."""
+
+    def __init__(self):
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket):
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket):
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = CompiledTemplates()
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,7 @@ def studio_process(folder: Path, *words: str, program: Sequence[str] = ("-m", "o
 def client_of(folder: Path, roots=(), token: str | None = None) -> Iterator[TestClient]:
     """A client of a studio without a network; `client.csrf` is the token of its forms, `client.studio` what it has."""
     app = create_app(Workspace(folder, roots), token)
+    app.state.studio._templates.bytecode_cache = _COMPILED
     with TestClient(app, base_url="http://localhost", follow_redirects=False, raise_server_exceptions=False) as client:
         client.studio, client.csrf = app.state.studio, app.state.studio.csrf
         yield client

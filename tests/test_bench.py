@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -6,8 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
-from bench import process, turns  # noqa: E402
-from bench.figures import figures  # noqa: E402
+from bench import process, run, turns  # noqa: E402
+from bench.figures import ROWS, figures  # noqa: E402
 from bench.table import MEASURED, REFERENCE, table  # noqa: E402
 from bench.turns import Times, ratio  # noqa: E402
 from bench.workload import PIPELINES, network_of  # noqa: E402
@@ -108,6 +109,31 @@ def test_targets_are_judged_by_the_ratios():
     assert (rows["  with --winograd"].ratio, rows["  with --winograd"].met) == (0.675, False)
     # Those three, the training steps, the other input, and the exported model against TFOD's.
     assert table(figures(ours, theirs)).count("NOT MET") == 7
+
+
+def test_parts_that_are_measured_again_keep_the_others_results(tmp_path, monkeypatch, capsys):
+    ours, theirs = _raw(whole=1.1, side=1.0)
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(run, "_summary", lambda times: times.wall)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "_PARTS", {part: lambda *_, part=part: (ours[part], theirs.get(part)) for part in ours})
+    measure(monkeypatch)
+    before = json.loads(run.RESULTS.read_text())
+    ours["training"] = _raw(whole=3.3, side=1.0)[0]["training"]
+    capsys.readouterr()
+    measure(monkeypatch, "--parts", "training")
+    after = json.loads(run.RESULTS.read_text())
+    assert (before["figures"]["training"][0]["ratio"], after["figures"]["training"][0]["ratio"]) == (1.1, 3.3)
+    for document in (before, after):
+        del document["figures"]["training"], document["raw"]["training"], document["runs"]["training"]
+    assert after == before
+    assert list(after["figures"]) == [part for part in ROWS if part != "training"]
+    assert "SavedModel" not in capsys.readouterr().out  # the table is of what was measured
+
+
+def measure(monkeypatch, *options: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench.run", *options])
+    run.main()
 
 
 def test_without_tfod_its_figures_are_the_reference_machines():

@@ -43,7 +43,9 @@ DIFFERENCES = """
 - **Config.** A field that is set twice is an error, while TFOD uses the last value; an option that odtk does not
   implement is an error that names it.
 - **Export.** For every input type the anchors are those of training. TFOD forgets the image size in exports of
-  batches, and therefore moves the anchors of levels if the size is not a multiple of their stride.
+  batches, and therefore moves the anchors of levels if the size is not a multiple of their stride. The weights are
+  constants of the SavedModel's graph, which CPUs compute quicker, while TFOD's are variables; the export's checkpoint
+  has them as variables.
 - **Metrics.** Per-category metrics work (in TFOD they are broken). The mean of a super-category excludes classes
   without groundtruth, while TFOD adds their -1. `all_metrics_per_category` works without the other option.
   Pascal VOC's and Open Images' metrics count real boxes only: TFOD's evaluation counts the padding up to the reader's

@@ -14,13 +14,16 @@ from odtk.cli import options
               "one needs --token.")  # fmt: skip
 @click.option("--token", is_flag=True, help="Answer only to browsers that have opened the address with the secret in "
               "it that is made and printed now.")  # fmt: skip
+@click.option("--root-path", default="", metavar="PATH",
+              help="The path at which a proxy shows the studio, such as /studio, or /user/NAME/proxy/PORT on a "
+              "JupyterHub.")  # fmt: skip
 @click.option("--root", "roots", multiple=True, type=options.any_path, metavar="FOLDER",
               help="A further folder that pages may read, e.g. where your datasets are; may be repeated.")  # fmt: skip
 @click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
 @options.example(
     "odtk studio", "odtk studio work --root /data/images --open", "odtk studio work --host 0.0.0.0 --token"
 )
-def studio(folder, port, host, token, roots, is_opened) -> None:
+def studio(folder, port, host, token, root_path, roots, is_opened) -> None:
     """Serve the studio: pages that do what the commands do, on the datasets, projects and runs in FOLDER.
 
     FOLDER is the current one by default, and is made if it is not there. All in it are plain folders that the commands
@@ -30,14 +33,16 @@ def studio(folder, port, host, token, roots, is_opened) -> None:
     from odtk.web.packages import require_packages
 
     require_packages()
-    from odtk.web.server import run
+    from odtk.web.server import address_for_browser, run
     from odtk.web.workspace import Workspace
+
+    workspace = Workspace(folder, roots)
 
     def started(listening) -> None:
         click.echo(f"Studio: {listening.address}")
-        if is_opened and click.launch(listening.address) != 0:
+        if is_opened and click.launch(address_for_browser(workspace, listening)) != 0:
             options.log("note: No browser could be opened here; open the address yourself.")
         options.log("Ctrl-C ends it; trainings go on.")
 
-    run(Workspace(folder, roots), host=host, port=port, token=token, on_start=started, log=options.log)
+    run(workspace, host=host, port=port, token=token, root=root_path, on_start=started, log=options.log)
     options.log("The studio has ended.")

@@ -62,7 +62,7 @@ def write(source: Source, path: str) -> None:
 def _save(source: Source, folder: str) -> None:
     """A SavedModel with TFOD's signature and a smaller one, because REST cannot ask for some of the outputs."""
     kind = INPUT_TYPES[source.options.input_type]
-    served = saved_model.ServedDetector(source.served, kind.name, source.more_variables)
+    served = saved_model.FixedDetector(saved_model.ServedDetector(source.served, kind.name, source.more_variables))
 
     @tf.function(input_signature=[kind.spec()], autograph=False)
     def detections(input_tensor):

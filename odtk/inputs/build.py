@@ -18,12 +18,14 @@ from odtk.inputs.graph_filter import GraphRecordFilter
 from odtk.inputs.image_cache import ImageCache
 from odtk.inputs.record_errors import first_fault
 from odtk.inputs.record_filter import RecordFilter
+from odtk.inputs.stages import without_autograph
 from odtk.pipeline.readers import max_number_of_boxes
 from odtk.records import shards
 
 _FIRST = Position()
 
 
+@without_autograph
 def build_train_dataset(
     pipeline_config,
     resize: Callable,
@@ -72,6 +74,7 @@ def build_train_dataset(
     return _batch(examples, field, _replica_batch_size(field, batch_size, context.num_replicas_in_sync), **options)
 
 
+@without_autograph
 def build_eval_dataset(
     pipeline_config,
     resize: Callable,

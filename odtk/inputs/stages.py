@@ -1,10 +1,13 @@
 """The stages in which examples are prepared: reading, which has side effects, and the rest, which takes the time."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
 
 from odtk.devices import are_operations_deterministic
+
+_Function = TypeVar("_Function", bound=Callable)
 
 
 def in_parallel(
@@ -31,6 +34,9 @@ def _whole(read: Callable, finish: Callable, after: Callable, position, record):
     return after(position, finish(position, *rest))
 
 
-def without_autograph(function: Callable) -> Callable:
-    """AutoGraph is not needed, and would wrap a ConfigError's text in its own."""
+def without_autograph(function: _Function) -> _Function:
+    """AutoGraph is not needed, takes time, and would wrap a ConfigError's text in its own.
+
+    The functions of datasets that are made within `function` are not converted either.
+    """
     return tf.autograph.experimental.do_not_convert(function)

@@ -191,7 +191,7 @@ def _insert(text: str, owner: syntax.Entry | None, node: syntax.Message, steps: 
     assign(holder, [replace(steps[0], index=0) if is_element else steps[0], *steps[1:]], value)
     rival = _rival(node, field)
     if rival:
-        return layout.replace_entry(rival, _lines(holder))
+        return _replace_rival(text, rival, field, holder)
     siblings = node.named(field.name)
     if siblings and siblings[-1].is_list:
         one_line = text_format.MessageToString(holder, as_utf8=True, as_one_line=True)
@@ -203,6 +203,38 @@ def _rival(node: syntax.Message, field: FieldDescriptor) -> syntax.Entry | None:
     """The member of the same oneof that is in the text and must be replaced by `field`."""
     members = {member.name for member in field.containing_oneof.fields} if field.containing_oneof else set()
     return next((entry for entry in node.entries if entry.name in members - {field.name}), None)
+
+
+def _replace_rival(text: str, rival: syntax.Entry, field: FieldDescriptor, holder: Message) -> str:
+    """Puts the field of `holder` in the place of `rival`; what both have alike keeps its text and its comments."""
+    old, new = _member(text, rival, field), getattr(holder, field.name)
+    kept = _alike(old, new) if isinstance(old, Message) and isinstance(new, Message) else set()
+    if not kept or "\n" not in text[rival.start : rival.end]:
+        return Layout(text).replace_entry(rival, _lines(holder))
+    for name in kept:
+        new.ClearField(name)
+    node: Any = rival.values[0]
+    last = max(index for index, entry in enumerate(node.entries) if entry.name in kept)
+    # From the end on, so that the places before hold.
+    for index, entry in reversed([*enumerate(node.entries)]):
+        if index == last and new.ListFields():
+            text = Layout(text).insert(rival, node, _lines(new), after=entry)
+        elif entry.name not in kept:
+            text = Layout(text).remove_entry(entry)
+    return text[: rival.start] + field.name + text[rival.start + len(rival.name) :]
+
+
+def _member(text: str, entry: syntax.Entry, field: FieldDescriptor):
+    """The value of a member of the oneof that `field` is of, as it is in the text."""
+    holder = new_message(field.containing_type)
+    text_format.Parse(text[entry.start : entry.end], holder)
+    return getattr(holder, entry.name)
+
+
+def _alike(old: Message, new: Message) -> set[str]:
+    """The names of the fields that two messages, of any types, both have with the same value."""
+    given = {field.name: value for field, value in new.ListFields()}
+    return {field.name for field, value in old.ListFields() if field.name in given and given[field.name] == value}
 
 
 def _lines(message: Message) -> list[str]:

@@ -86,10 +86,15 @@ class _StaticFiles(StaticFiles):
 
 
 def create_app(
-    workspace: Workspace, token: str | None = None, ancestors: str = "'self'", *, is_token_in_path: bool = False
+    workspace: Workspace,
+    token: str | None = None,
+    ancestors: str = "'self'",
+    *,
+    is_token_in_path: bool = False,
+    root: str = "",
 ) -> Starlette:
     """The application over a workspace; see `security.Access` for the rest."""
-    access = Access(token, is_token_in_path, ancestors, cookie_name(workspace.secret()))
+    access = Access(token, is_token_in_path, ancestors, cookie_name(workspace.secret()), root)
     studio = Studio(workspace, access.prefix)
 
     @contextlib.asynccontextmanager

@@ -16,6 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio.from_thread
+from starlette.concurrency import run_in_threadpool
+
 from odtk import progress_file
 from odtk.atomic import write_text
 from odtk.errors import OdtkError
@@ -56,10 +59,14 @@ class Background:
         self._ending: set[str] = set()  # keys of those that were cancelled and still clean up
 
     def start(self, key: str, command: Command, then: Callable[[Outcome], None] | None = None) -> Run:
-        """Starts a command under a key, unless this very one runs already. `then` gets the outcome.
+        """Starts a command under a key, unless this very one runs already. `then` gets the outcome, in a thread.
 
-        OdtkError if another one runs under the key, or this one is just being ended.
+        From the event loop or a thread of a request. OdtkError if another one runs under the key, or this one is just
+        being ended.
         """
+        return _on_loop(self._start, key, command, then)
+
+    def _start(self, key: str, command: Command, then: Callable[[Outcome], None] | None) -> Run:
         if key in self._tasks:
             self._require_same(key, command)
         else:
@@ -100,7 +107,10 @@ class Background:
         return Run(key, command, found["state"], None, outcome, found["ended"])
 
     def cancel(self, key: str) -> None:
-        """Ends what runs under a key, if anything does."""
+        """Ends what runs under a key, if anything does; from the event loop or a thread of a request."""
+        _on_loop(self._cancel, key)
+
+    def _cancel(self, key: str) -> None:
         if key in self._tasks:
             self._ending.add(key)
             self._tasks[key][1].cancel()
@@ -118,8 +128,9 @@ class Background:
             started = functools.partial(self._note_process, key, command)
             outcome = await self._commands.run(command, progress, started)
             if then is not None:
-                then(outcome)
-            self._note(key, command, DONE if outcome.exit_code == 0 else FAILED, outcome)
+                await run_in_threadpool(then, outcome)
+            state = DONE if outcome.exit_code == 0 else FAILED
+            await run_in_threadpool(self._note, key, command, state, outcome)
         except asyncio.CancelledError:
             self._note(key, command, CANCELLED, None)
             raise
@@ -160,6 +171,15 @@ class Background:
         # Keys hold paths, so the name of a file is a digest.
         digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:24]
         return self._folder / f"{_kind(key)}-{digest}{suffix}"
+
+
+def _on_loop(function: Callable[..., Any], *given: Any) -> Any:
+    """Calls a function on the event loop, and returns what it returns; tasks are of the loop alone."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return anyio.from_thread.run_sync(function, *given)
+    return function(*given)
 
 
 def _kind(key: str) -> str:

@@ -43,8 +43,15 @@ class Jobs:
 
     def last(self, name: str) -> JobRecord | None:
         """A name's job that runs, else the newest that waits, else the newest: older ones may have been retried."""
-        found = [job for job in self._queue.jobs() if job.name == name]
-        return max(found, key=lambda job: (job.state not in ENDED, job.state == RUNNING, job.number), default=None)
+        return max((job for job in self._queue.jobs() if job.name == name), key=_recency, default=None)
+
+    def last_of_each(self, prefix: str) -> list[JobRecord]:
+        """The `last` job of each name that begins so, by their numbers."""
+        names: dict[str, list[JobRecord]] = {}
+        for job in self._queue.jobs():
+            if job.name and job.name.startswith(prefix):
+                names.setdefault(job.name, []).append(job)
+        return sorted((max(jobs, key=_recency) for jobs in names.values()), key=lambda job: job.number)
 
     def is_active(self, name: str) -> bool:
         """Whether a job of a name runs or waits."""
@@ -80,3 +87,7 @@ class Jobs:
             time.sleep(_ENDING)
             if not any(job.needs_worker for job in self.all()):
                 return
+
+
+def _recency(job: JobRecord) -> tuple[bool, bool, int]:
+    return job.state not in ENDED, job.state == RUNNING, job.number

@@ -29,7 +29,7 @@ class NotebookStudio:
 
     folder: str
     address: str
-    """For a browser on this machine; whoever has it can open the studio."""
+    """For a browser on this machine; whoever has it can open the studio. On a JupyterHub its path holds there, too."""
     process: subprocess.Popen = field(repr=False)
     roots: tuple[str, ...] = ()
     """Further folders that it may read."""
@@ -56,7 +56,8 @@ def studio(
     """Shows the studio of `folder` in the output of a notebook's cell, `height` pixels high, and starts it if need be.
 
     `port`: 0 for any that is free. `roots` are further folders that pages may read, such as a dataset's. On Colab its
-    proxy is used; elsewhere the notebook's browser has to be on the machine of its kernel, or reach the port by ssh -L.
+    proxy is used, on a JupyterHub that of the package jupyter-server-proxy, which has to be installed where the
+    notebook's server runs; elsewhere the browser has to be on the kernel's machine, or reach the port by ssh -L.
     Without a notebook nothing is shown: open `address` of what is returned. Raises OdtkError if the packages of the
     studio are missing, the folder or the port cannot be had, another studio serves the folder, or the one that runs
     already was started without one of the roots.
@@ -75,7 +76,7 @@ def studio(
 
 
 def _start(folder: str, port: int, roots: list[str]) -> NotebookStudio:
-    settings = {"folder": folder, "port": port, "roots": roots}
+    settings = {"folder": folder, "port": port, "roots": roots, "root": _hub_root()}
     # Not as arguments: everyone on the machine can see those. stdin stays open as long as the kernel lives.
     process = subprocess.Popen(
         [sys.executable, "-m", "odtk.web.notebook"],
@@ -110,7 +111,14 @@ def _show(found: NotebookStudio, height: int) -> None:
     elif _is_notebook():
         from IPython.display import IFrame, display
 
-        display(IFrame(found.address, width="100%", height=height))
+        # On a hub, of the address that the notebook has there.
+        display(IFrame(f"/{path}" if _hub_root() else found.address, width="100%", height=height))
+
+
+def _hub_root() -> str:
+    """The path at which jupyter-server-proxy shows a port of this machine on a JupyterHub; empty outside of one."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "").rstrip("/")
+    return f"{prefix}/proxy/{{port}}" if prefix else ""
 
 
 def _is_notebook() -> bool:
@@ -143,7 +151,7 @@ def _serve(settings: dict[str, Any]) -> None:
 
     run(
         Workspace(settings["folder"], settings["roots"]), port=settings["port"], token=True, is_token_in_path=True,
-        ancestors=_ANCESTORS, on_start=started,
+        root=settings["root"], ancestors=_ANCESTORS, on_start=started,
     )  # fmt: skip
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -30,13 +32,16 @@ PATIENCE = 30.0
 
 _IN_ADDRESS = ":/%#?=@[]!$&'()*+,;"  # as RedirectResponse has it
 
-Getting = Callable[[Request, "Studio"], Awaitable[Response]]
-Posting = Callable[[Request, "Studio", FormData], Awaitable[Response]]
+Getting = Callable[[Request, "Studio"], Response | Awaitable[Response]]
+Posting = Callable[[Request, "Studio", FormData], Response | Awaitable[Response]]
 Receiving = Callable[[Request, "Studio"], Awaitable[Response]]
 
 
 class Pages:
-    """The pages of one module, for `app`, which calls its functions with the studio."""
+    """The pages of one module, for `app`, which calls its functions with the studio.
+
+    A plain function runs in a thread, and may wait for disks and queues; an `async` one has to use a thread for that.
+    """
 
     def __init__(self) -> None:
         self.routes: list[Route] = []
@@ -46,7 +51,7 @@ class Pages:
 
         def add(function: Getting) -> Getting:
             async def answer(request: Request) -> Response:
-                return await function(request, request.app.state.studio)
+                return await _called(function, request, request.app.state.studio)
 
             self.routes.append(Route(path, answer, methods=["GET"]))
             return function
@@ -66,7 +71,7 @@ class Pages:
                     async with studio.forms.read(limited, min(max_bytes, MAX_FORM)) as form:
                         if not known:
                             require_csrf(form.get(CSRF_FIELD), studio.csrf)
-                        return await function(limited, studio, form)
+                        return await _called(function, limited, studio, form)
                 except MultiPartException as error:
                     raise HTTPException(400, f"The form cannot be read: {error.message}") from error
 
@@ -88,6 +93,12 @@ class Pages:
             return function
 
         return add
+
+
+async def _called(function: Callable[..., Any], *given: Any) -> Response:
+    if inspect.iscoroutinefunction(function):
+        return await function(*given)
+    return await run_in_threadpool(function, *given)
 
 
 def require_csrf(given: object, expected: str) -> None:

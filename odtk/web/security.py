@@ -19,7 +19,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -31,6 +31,7 @@ CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
+_ROOT = re.compile(r"(/(?:[A-Za-z0-9._~@+,=:-]|%[0-9A-Fa-f]{2})+)+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 _POLICY = (
@@ -69,17 +70,21 @@ class Access:
     """Who may show the pages in a frame, as frame-ancestors of a Content-Security-Policy says it."""
     cookie: str = "odtk_studio"
     """The cookie's name: all ports of a host share their cookies, so that each workspace needs its own."""
+    root: str = ""
+    """The path at which a proxy shows the studio, such as /user/ada/proxy/8765; proxies may take it away or not."""
 
     def __post_init__(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise ValueError("A token is at least 16 letters, digits, '_' and '-'.")
         if self.is_in_path and self.token is None:
             raise ValueError("There is no token that could be in the path.")
+        if self.root and not is_root(self.root):
+            raise ValueError("A root is a path without the slash at its end.")
 
     @property
     def prefix(self) -> str:
-        """What stands before every path of the studio: "" or "/TOKEN"."""
-        return f"/{self.token}" if self.is_in_path else ""
+        """What stands before every path of the studio, as a browser sees it: the root, and "/TOKEN" or nothing."""
+        return self.root + (f"/{self.token}" if self.is_in_path else "")
 
 
 def csrf_token(secret: bytes) -> str:
@@ -137,8 +142,9 @@ class Guard:
                 self._add_headers(MutableHeaders(scope=message))
             await send(message)
 
+        scope = _without(scope, self._access.root)
         refusal = self._refusal(Request(scope))
-        await (refusal or self._app)(self._without_prefix(scope), receive, send_with_headers)
+        await (refusal or self._app)(self._without_token_in_path(scope), receive, send_with_headers)
 
     def _refusal(self, request: Request) -> Response | None:
         headers = request.headers
@@ -198,20 +204,19 @@ class Guard:
         assert self._access.token is not None
         # Lax: with strict, a browser that comes by a link of another site would not send it to the page it is sent to.
         is_secure = request.url.scheme == "https"
-        answer.set_cookie(self._access.cookie, self._access.token, httponly=True, samesite="lax", secure=is_secure)
+        answer.set_cookie(
+            self._access.cookie,
+            self._access.token,
+            httponly=True,
+            samesite="lax",
+            secure=is_secure,
+            path=self._access.root or "/",
+        )
         return answer
 
-    def _without_prefix(self, scope: Scope) -> Scope:
+    def _without_token_in_path(self, scope: Scope) -> Scope:
         """The request as the pages know it; below a refusal it does not matter."""
-        prefix = self._access.prefix
-        if not prefix:
-            return scope
-        raw = scope.get("raw_path") or b""
-        return {
-            **scope,
-            "path": scope["path"].removeprefix(prefix) or "/",
-            "raw_path": raw.removeprefix(prefix.encode()),
-        }
+        return _without(scope, f"/{self._access.token}") if self._access.is_in_path else scope
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         for name, value in _HEADERS.items():
@@ -222,6 +227,20 @@ class Guard:
         for name in _ADDRESSES if self._access.prefix else ():
             if re.match("/(?!/)", headers.get(name, "")):
                 headers[name] = self._access.prefix + headers[name]
+
+
+def _without(scope: Scope, start: str) -> Scope:
+    """The request without the start of its path, if it has it."""
+    plain = unquote(start)
+    if not start or not (scope["path"] + "/").startswith(plain + "/"):
+        return scope
+    raw = scope.get("raw_path") or b""
+    return {**scope, "path": scope["path"].removeprefix(plain) or "/", "raw_path": raw.removeprefix(start.encode())}
+
+
+def is_root(path: str) -> bool:
+    """Whether a path can be that at which a proxy shows the studio: quoted, and without a slash at its end."""
+    return _ROOT.fullmatch(path) is not None and not {".", ".."} & set(path.split("/"))
 
 
 def is_same_origin(headers: Headers | Mapping[str, str]) -> bool:

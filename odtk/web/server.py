@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import html
 import ipaddress
 import secrets
 import signal
@@ -14,14 +15,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtk.atomic import write_text
+from odtk.atomic import atomic_file, write_text
 from odtk.errors import OdtkError, OutputError
 from odtk.folder_lock import locked_folder
 from odtk.system_errors import reason_of
+from odtk.web.other_users import others_here, without_token_note
+from odtk.web.security import is_root
 from odtk.web.workspace import Workspace
 
 if TYPE_CHECKING:
     import uvicorn
+
+_PAGE = """\
+<!doctype html>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>odtk studio</title>
+<p>The studio is <a href="{address}">here</a>.</p>
+"""
 
 HOST, PORT = "127.0.0.1", 8765
 
@@ -34,15 +45,18 @@ class Listening:
     address: str
     token: str | None
     is_token_in_path: bool = False
+    root: str = ""
 
 
 def listen(
-    host: str = HOST, port: int = PORT, token: bool | str = False, *, is_token_in_path: bool = False
+    host: str = HOST, port: int = PORT, token: bool | str = False, *, is_token_in_path: bool = False, root: str = ""
 ) -> Listening:
     """Binds a port (0: any free one). `token` True makes one; a text is one.
 
-    Raises OdtkError for an address beyond this machine without a token, and for a port that cannot be had.
+    `root` is the path at which a proxy shows the studio, with {port} for the port. Raises OdtkError for an address
+    beyond this machine without a token, for a port that cannot be had, and for a root that is no path.
     """
+    root = _checked_root(root)
     family, place = _place(host, port)
     address = ipaddress.ip_address(place[0])
     if not address.is_loopback and not token:
@@ -57,10 +71,23 @@ def listen(
         raise _refused(host, port, error) from error
     made = secrets.token_urlsafe(24) if token is True else token or None
     name = socket.gethostname() if address.is_unspecified else f"[{address}]" if ":" in host else host
-    shown = f"http://{name}:{bound.getsockname()[1]}/"
+    number = bound.getsockname()[1]
+    root = root.replace("{port}", str(number))
+    shown = f"http://{name}:{number}{root}/"
     if made:
         shown += f"{made}/" if is_token_in_path else f"?token={made}"
-    return Listening(bound, shown, made, is_token_in_path)
+    return Listening(bound, shown, made, is_token_in_path, root)
+
+
+def _checked_root(root: str) -> str:
+    found = root.rstrip("/")
+    if found and not is_root(found.replace("{port}", "1")):
+        raise OdtkError(
+            f"{root!r} is no path at which a proxy could show the studio. Name one such as /studio or "
+            "/user/ada/proxy/8765, quoted as in an address.",
+            argument="root_path",
+        )
+    return found
 
 
 def _place(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -97,6 +124,7 @@ def run(
     port: int = PORT,
     token: bool = False,
     is_token_in_path: bool = False,
+    root: str = "",
     ancestors: str = "'self'",
     on_start: Callable[[Listening], None] = lambda listening: None,
     log: Callable[[str], None] = lambda line: None,
@@ -106,8 +134,10 @@ def run(
     Raises OdtkError if another studio serves it, as what runs in the background is known to one alone, and as `listen`.
     """
     with only_one(workspace, log) as announce:
-        listening = listen(host, port, token, is_token_in_path=is_token_in_path)
+        listening = listen(host, port, token, is_token_in_path=is_token_in_path, root=root)
         announce(listening)
+        if listening.token is None and (note := without_token_note(others_here())):
+            log(note)
         server = build_server(workspace, listening, ancestors=ancestors, on_start=lambda: on_start(listening))
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
             signal.signal(signal.SIGHUP, server.handle_exit)
@@ -128,8 +158,29 @@ def only_one(workspace: Workspace, log: Callable[[str], None]) -> Iterator[Calla
                 "folder.",
                 argument="folder",
             ) from error
-        stack.callback(note.unlink, missing_ok=True)
+        for path in (note, _opening_page(workspace)):
+            stack.callback(path.unlink, missing_ok=True)
         yield lambda listening: write_text(note, listening.address.partition("?")[0])
+
+
+def address_for_browser(workspace: Workspace, listening: Listening) -> str:
+    """What is given to a browser that is started: the studio's address, or with a token a page that leads there.
+
+    The command line of a browser is seen by all users of the machine; the page, a file, by its owner alone.
+    """
+    if listening.token is None:
+        return listening.address
+    path = _opening_page(workspace)
+    path.unlink(missing_ok=True)  # whose rights would be kept
+    with atomic_file(path) as part:
+        part.touch(mode=0o600)
+        part.chmod(0o600)
+        part.write_text(_PAGE.format(address=html.escape(listening.address)), encoding="utf-8")
+    return path.as_uri()
+
+
+def _opening_page(workspace: Workspace) -> Path:
+    return workspace.hidden / "open.html"
 
 
 def _where(note: Path) -> str:
@@ -152,7 +203,9 @@ def build_server(
     from odtk.web.app import create_app
     from odtk.web.connections import AT_ONCE, Connection
 
-    app = create_app(workspace, listening.token, ancestors, is_token_in_path=listening.is_token_in_path)
+    app = create_app(
+        workspace, listening.token, ancestors, is_token_in_path=listening.is_token_in_path, root=listening.root
+    )
     config = uvicorn.Config(
         app, http=Connection, ws="none", loop="asyncio", lifespan="on", log_level="error", access_log=False,
         server_header=False, timeout_graceful_shutdown=3, limit_concurrency=AT_ONCE,

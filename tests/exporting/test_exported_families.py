@@ -32,7 +32,7 @@ CASES = {
         for name in (
             "mobilenet_v1-base", "mobilenet_v1_fpn-base", "mobilenet_v2-base", "mobilenet_v2_fpnlite-base",
             "efficientdet-d0", "faster_rcnn-base", "faster_rcnn-one_stage", "faster_rcnn_fpn-base",
-            "centernet_resnet_v1_fpn-base", "centernet_resnet_v1_fpn-resnet18_loose_iou", "centernet_mobilenet_v2-fpn",
+            "centernet_resnet_v1_fpn-base", "centernet_resnet_v1_fpn-resnet18_deep_heads", "centernet_mobilenet_v2-fpn",
         )
     },
 }  # fmt: skip

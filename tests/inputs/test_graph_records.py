@@ -104,10 +104,11 @@ def assert_equal(got, wanted):
     assert got[1:] == wanted[1:]
 
 
+SHUFFLED = "shuffle_buffer_size: 5 num_readers: 2 read_block_length: 2"
 CASES = {
     "evaluation": (build_eval_dataset, ""),
-    "shuffled": (build_train_dataset, "num_epochs: 3 shuffle_buffer_size: 5 num_readers: 2 read_block_length: 2"),
-    "a mix": (build_train_dataset, "num_epochs: 2 sample_from_datasets_weights: 0.7 sample_from_datasets_weights: 0.3"),
+    "shuffled": (build_train_dataset, f"num_epochs: 2 {SHUFFLED}"),
+    "a mix": (build_train_dataset, "num_epochs: 1 sample_from_datasets_weights: 0.7 sample_from_datasets_weights: 0.3"),
 }
 
 
@@ -122,7 +123,7 @@ def test_the_examples_and_what_is_told_of_the_skipped_ones_are_those_of_the_othe
 
 
 def test_a_resumed_run_reads_on_where_it_stopped_and_finds_what_is_damaged_there(folder):
-    config = a_config(folder, [str(folder / "x-*")], CASES["shuffled"][1])
+    config = a_config(folder, [str(folder / "x-*")], f"num_epochs: 3 {SHUFFLED}")
     batches, *told = run(BadRecordFilter, build_train_dataset, config)
     stop = len(batches) * 2 // 3  # about the end of the second epoch
     start = Position.after(int(batches[stop - 1][0]["position"].max()))

@@ -146,6 +146,32 @@ def test_an_empty_value_takes_a_field_away(before, path, after):
     assert not pipeline.is_set(pipeline.parse(edited, "x"), f"train_config.{path.split('[')[0]}") or "[" in path
 
 
+def test_another_member_of_a_oneof_keeps_the_text_of_what_both_have():
+    text = """train_config {
+  optimizer {
+    momentum_optimizer {  # plain
+      momentum_optimizer_value: 0.8  # of its own
+      # Falls.
+      learning_rate {
+        constant_learning_rate { learning_rate: 0.10 }  # as it was
+      }
+    }
+  }
+}
+"""
+    value = "{ learning_rate { constant_learning_rate { learning_rate: 0.1 } } epsilon: 0.5 }"
+    assert pipeline.set_fields(text, [("train_config.optimizer.adam_optimizer", value)], "a.config") == text.replace(
+        "momentum_optimizer {", "adam_optimizer {"
+    ).replace("      momentum_optimizer_value: 0.8  # of its own\n", "").replace(
+        "as it was\n      }\n", "as it was\n      }\n      epsilon: 0.5\n"
+    )
+    one_line = "train_config { optimizer { momentum_optimizer { momentum_optimizer_value: 0.8 learning_rate {} } } }"
+    changed = pipeline.set_fields(
+        one_line, [("train_config.optimizer.rms_prop_optimizer", "{ momentum_optimizer_value: 0.8 decay: 0.5 }")], "x"
+    )
+    assert pipeline.parse(changed, "x").train_config.optimizer.rms_prop_optimizer.decay == 0.5
+
+
 def test_a_member_of_a_oneof_takes_the_place_of_the_one_that_was_set():
     edited = edit(PETS, (f"{OPTIMIZER}.adam_optimizer.learning_rate.constant_learning_rate.learning_rate", "1e-4"))
     assert "momentum" not in edited

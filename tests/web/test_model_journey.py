@@ -6,6 +6,7 @@ import time
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
+from odtk.web.commands import Commands
 from odtk.web.projects import Project
 from odtk.web.workspace import Workspace
 
@@ -40,6 +41,41 @@ def test_what_is_typed_while_another_option_is_saved_stays(page, studio, monkeyp
     assert train == {"pipeline-config": "pipeline.config", "seed": 7}
 
 
+def test_what_is_typed_or_switched_while_other_augmentations_are_saved_stays(page, studio, monkeypatch):
+    make_project(page, studio, monkeypatch)
+    config = studio.folder / "projects/pets/pipeline.config"
+    crop = [("train_config.data_augmentation_options[+].random_crop_image", "{}")]
+    config.write_text(pipeline.set_fields(config.read_text(), crop, str(config)))
+    page.reload()
+    run = Commands.run
+    monkeypatch.setattr(Commands, "run", lambda *each: (time.sleep(1), run(*each))[1])
+    area = "f-train_config-data_augmentation_options-{}-random_crop_image-min_area"
+
+    with page.expect_request("**/pets/model"):
+        page.get_by_role("checkbox", name="Horizontal flip", exact=True).uncheck()
+    page.locator(f"#{area.format(1)}").fill("0.25")
+    moved = page.locator(f"#{area.format(0)}")
+    moved.wait_for()
+    assert moved.input_value() == "0.25"
+    assert page.evaluate("document.activeElement.id") == area.format(0)
+    with page.expect_response("**/pets/model"):
+        moved.press("Tab")
+    assert steps_of(config) == ["random_crop_image"]
+    assert pipeline.read(config).train_config.data_augmentation_options[0].random_crop_image.min_area == 0.25
+
+    with page.expect_request("**/pets/model"):
+        page.get_by_role("checkbox", name="Vertical flip", exact=True).check()
+    page.get_by_role("checkbox", name="Horizontal flip", exact=True).check()
+    page.locator("#aug-random_horizontal_flip-2").wait_for()
+    assert steps_of(config) == ["random_crop_image", "random_vertical_flip", "random_horizontal_flip"]
+    assert page.evaluate("document.activeElement.id") == "aug-random_horizontal_flip-2"
+
+
+def steps_of(config):
+    options = pipeline.read(config).train_config.data_augmentation_options
+    return [each.WhichOneof("preprocessing_step") for each in options]
+
+
 def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
     make_project(page, studio, monkeypatch)
     page.locator("#summary").get_by_text("backbone", exact=True).wait_for()
@@ -61,10 +97,17 @@ def test_from_a_family_to_a_config_that_is_right(page, studio, monkeypatch):
     assert "--batch-size 4" in page.locator("#same").inner_text()
     assert pipeline.read(config).train_config.batch_size == 4
 
+    page.get_by_label("When the batch changes").select_option("false")
+    page.get_by_label("Optimizer", exact=True).focus()
+    page.get_by_label("Optimizer", exact=True).select_option("adam")
+    page.get_by_label("Epsilon", exact=True).first.wait_for()
+    assert page.evaluate("document.activeElement.name") == "f:train_config.optimizer"
+    assert page.get_by_label("When the batch changes").input_value() == "false"
+    assert pipeline.read(config).train_config.optimizer.WhichOneof("optimizer") == "adam_optimizer"
+
     page.get_by_role("checkbox", name="Vertical flip", exact=True).check()
     page.locator("#aug-random_vertical_flip-1").wait_for()
-    assert [each.WhichOneof("preprocessing_step") for each in
-            pipeline.read(config).train_config.data_augmentation_options][1:] == ["random_vertical_flip"]  # fmt: skip
+    assert steps_of(config)[1:] == ["random_vertical_flip"]
 
     page.get_by_role("link", name="pipeline.config as text").click()
     text = page.get_by_role("textbox", name=re.compile("pipeline.config"))

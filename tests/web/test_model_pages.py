@@ -170,6 +170,22 @@ def test_a_page_of_an_unknown_text_changes_nothing(client, project):
     assert "Reload it" in answer.text
 
 
+def test_an_optimizer_and_a_schedule_are_chosen_and_the_page_gets_their_fields(client, project, ran):
+    cosine = f"{FIELD}optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base"
+    answer = by_htmx(client, PAGE, loaded=loaded(client), **{f"{FIELD}optimizer": "adam", cosine: "0.005"})
+    assert 'id="group-training" hx-swap-oob="true"' in answer.text
+    assert 'name="f:train_config.optimizer.adam_optimizer.epsilon"' in answer.text
+    assert "HX-Refresh" not in answer.headers
+    adam = config_of(project).train_config.optimizer.adam_optimizer
+    assert adam.learning_rate.cosine_decay_learning_rate.learning_rate_base == pytest.approx(0.005)
+    assert "--set" in ran[-2] + ran[-1]
+    schedule = f"{FIELD}optimizer.adam_optimizer.learning_rate"
+    by_htmx(client, PAGE, loaded=loaded(client), **{schedule: "manual_step"})
+    assert config_of(project).train_config.optimizer.adam_optimizer.learning_rate.HasField("manual_step_learning_rate")
+    answer = by_htmx(client, PAGE, loaded=loaded(client), **{f"{schedule}.manual_step_learning_rate.schedule": "<b>"})
+    assert "&lt;b&gt;&#39; is no step and rate. Type them as 400: 0.002, 533: 0.0002. It was not" in answer.text
+
+
 def test_augmentations_are_switched_and_set(client, project):
     on = {"aug_shown": "1", "aug": ["0", "+random_crop_image"]}
     answer = by_htmx(client, PAGE, loaded=loaded(client), **on)

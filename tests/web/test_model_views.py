@@ -5,9 +5,9 @@ from small_projects import SMALL, SUMMARY
 
 from odtk import pipeline, resources
 from odtk.errors import ConfigError
-from odtk.web.model_views import augmentations, config_fields, pipeline_cards, training_options
+from odtk.web.model_views import augmentations, config_fields, optimizers, pipeline_cards, training_options
 from odtk.web.model_views.architecture import architecture
-from odtk.web.model_views.config_edits import checker, options, try_changes
+from odtk.web.model_views.config_edits import checker, edited_text, options, try_changes
 from odtk.web.model_views.config_text import checked_text, diff, nearest_shipped
 from odtk.web.projects import Project
 from odtk.web.workspace import Workspace
@@ -38,7 +38,11 @@ def test_every_shipped_pipeline_has_a_form_whose_fields_can_be_set_as_they_are(n
     fields = [field for group in groups.values() for field in group.fields]
     assert len({field.path for field in fields}) == len({field.id for field in fields}) == len(fields)
     set_fields = [field for field in fields if pipeline.is_set(config, field.path)]
-    same = pipeline.set_fields(text, [(f.path, config_fields.as_value(f, f.value)) for f in set_fields], name)
+    plain = [field for field in set_fields if not optimizers.order(field.path)]
+    same = pipeline.set_fields(text, [(f.path, config_fields.as_value(f, f.value)) for f in plain], name)
+    for field in set_fields:
+        if field not in plain:
+            same = edited_text(same, field.path, field.value, name)
     assert same == text
 
 
@@ -106,6 +110,82 @@ def test_the_options_are_those_of_the_command(text):
         "--batch-size", "4", "--no-scale-learning-rate", "--image-size", "256x320", "--learning-rate", "1e-3",
         "--set", f"{HEADS}.depth=32",
     ]  # fmt: skip
+
+
+OF_MOMENTUM = "train_config.optimizer.momentum_optimizer.learning_rate"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("constant", "learning_rate: 0.02"),
+        ("exponential_decay", "initial_learning_rate: 0.02 decay_steps: 60 decay_factor: 0.63 "
+         "burnin_learning_rate: 0.002 burnin_steps: 50"),
+        ("manual_step", "initial_learning_rate: 0.002 schedule { step: 50 learning_rate: 0.02 } "
+         "schedule { step: 400 learning_rate: 0.002 } schedule { step: 533 learning_rate: 0.0002 } warmup: true"),
+    ],
+)  # fmt: skip
+def test_another_schedule_takes_over_rates_and_warm_up_and_back(text, check, name, expected):
+    trial = try_changes(text, {OF_MOMENTUM: name}, check, NAME)
+    rates = pipeline.parse(trial.text, NAME).train_config.optimizer.momentum_optimizer.learning_rate
+    chosen = rates.WhichOneof("learning_rate")
+    assert chosen == f"{name}_learning_rate"
+    assert str(getattr(rates, chosen)).split() == expected.split()
+    assert "# Rises for 50 steps" in trial.text
+    back = pipeline.parse(edited_text(trial.text, OF_MOMENTUM, "cosine_decay", NAME), NAME)
+    before = pipeline.parse(text, NAME)
+    if name == "constant":  # it has no warm-up
+        without = [(f"{RATE}.warmup_steps", "0"), (f"{RATE}.warmup_learning_rate", "")]
+        before = pipeline.parse(pipeline.set_fields(text, without, NAME), NAME)
+    assert back == before
+
+
+@pytest.mark.parametrize("kind", ["adam", "rms_prop"])
+def test_another_optimizer_keeps_the_schedule_with_its_comments(text, check, kind):
+    trial = try_changes(text, {"train_config.optimizer": kind}, check, NAME)
+    optimizer = pipeline.parse(trial.text, NAME).train_config.optimizer
+    assert optimizer.WhichOneof("optimizer") == f"{kind}_optimizer"
+    before = pipeline.parse(text, NAME).train_config.optimizer.momentum_optimizer
+    assert getattr(optimizer, f"{kind}_optimizer").learning_rate == before.learning_rate
+    assert "total_steps: 600  # the same as num_steps" in trial.text
+    if kind == "rms_prop":
+        assert (optimizer.rms_prop_optimizer.decay, optimizer.rms_prop_optimizer.HasField("decay")) == (0, True)
+    paths = [field.path for field in config_fields.groups(pipeline.parse(trial.text, NAME))[1].main]
+    assert f"train_config.optimizer.{kind}_optimizer.epsilon" in paths
+
+
+def test_an_optimizer_and_its_schedule_change_together_with_the_rate(text, check, tmp_path):
+    from odtk.tools.configure import configure
+
+    asked = {f"{RATE}.learning_rate_base": "0.005", OF_MOMENTUM: "constant", "train_config.optimizer": "adam"}
+    trial = try_changes(text, asked, check, NAME)
+    assert "adam_optimizer" in trial.text
+    words = options(text, trial.made, NAME)
+    assert words[:2] == ["--learning-rate", "0.005"]
+    base, output = tmp_path / "a.config", tmp_path / "b.config"
+    base.write_text(text)
+    configure(base, output, learning_rate=0.005, set=[tuple(each.split("=", 1)) for each in words[3::2]])
+    assert output.read_text() == trial.text
+    rates = pipeline.read(output).train_config.optimizer.adam_optimizer.learning_rate
+    assert rates.constant_learning_rate.learning_rate == pytest.approx(0.005)
+
+
+def test_rates_by_step_are_typed_as_pairs(text, check):
+    manual = edited_text(text, OF_MOMENTUM, "manual_step", NAME)
+    path = f"{OF_MOMENTUM}.manual_step_learning_rate.schedule"
+    assert config_fields.by_path(pipeline.parse(manual, NAME))[path].value == "50: 0.02, 400: 0.002, 533: 0.0002"
+    trial = try_changes(manual, {path: "50: 0.02, 300: 1e-3"}, check, NAME)
+    assert config_fields.by_path(pipeline.parse(trial.text, NAME))[path].value == "50: 0.02, 300: 0.001"
+    assert options(manual, trial.made, NAME) == [
+        "--set", f"{path}=[{{step: 50 learning_rate: 0.02}}, {{step: 300 learning_rate: 1e-3}}]"
+    ]  # fmt: skip
+    for typed, reason in {"50 0.02": "no step and rate", "300: 0.1, 200: 0.01": "steps must increase",
+                          "5: x": "no step and rate", "9: nan": "no step and rate"}.items():  # fmt: skip
+        assert reason in try_changes(manual, {path: typed}, check, NAME).refused[path]
+    assert (
+        "is none of rms_prop, momentum, adam"
+        in try_changes(text, {"train_config.optimizer": "sgd"}, check, NAME).refused["train_config.optimizer"]
+    )
 
 
 def test_a_typo_stands_at_its_line(text, check):

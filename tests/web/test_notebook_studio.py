@@ -18,6 +18,7 @@ from odtk.errors import OdtkError
 from odtk.queue import Job, Queue
 from odtk.web.app import create_app
 from odtk.web.notebook import _ANCESTORS
+from odtk.web.server import listen
 from odtk.web.workspace import Workspace
 
 TOKEN = "a-token-of-the-tests-0123"
@@ -189,3 +190,45 @@ def test_a_port_that_cannot_be_had_is_named(tmp_path):
         port = taken.getsockname()[1]
         with pytest.raises(OdtkError, match=f"Port {port} is in use"):
             odtk.studio(tmp_path / "work", port=port)
+
+
+HUB = "/user/a%40b/proxy/5050"
+
+
+@pytest.mark.parametrize(
+    "given", [HUB, ""], ids=["a proxy that keeps the path", "jupyter-server-proxy, which takes it"]
+)
+def test_behind_a_hub_every_address_is_of_the_hub(tmp_path, given):
+    app = create_app(Workspace(tmp_path / "work"), TOKEN, _ANCESTORS, is_token_in_path=True, root=HUB)
+    with TestClient(app, base_url="https://hub.example", follow_redirects=False) as client:
+        page = client.get(f"{given}/{TOKEN}/jobs")
+        assert page.status_code == 200
+        assert f'href="{HUB}/{TOKEN}/static/studio.css"' in page.text
+        addresses = [part.partition('"')[0] for part in page.text.split('="/')[1:]]
+        assert all(address.startswith(f"{HUB[1:]}/{TOKEN}/") for address in addresses)
+        assert client.get(f"{given}/{TOKEN}/static/studio.css").status_code == 200
+        assert client.get(f"{given}/{TOKEN}").headers["location"] == f"{HUB}/{TOKEN}/"
+        answer = client.post(f"{given}/{TOKEN}/jobs/work", data={"csrf": app.state.studio.csrf})
+        assert answer.headers["location"] == f"{HUB}/{TOKEN}/jobs"
+        assert client.get(f"{given}/").status_code == client.get(f"{HUB}x/{TOKEN}/jobs").status_code == 401
+
+
+def test_on_a_hub_the_frame_has_the_path_of_its_proxy(tmp_path, shown, monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ada/")
+    found = odtk.studio(tmp_path / "work")
+    try:
+        parts = urlsplit(found.address)
+        assert parts.path.startswith(f"/user/ada/proxy/{parts.port}/")
+        assert shown == [(parts.path, "100%", 800)]
+        assert (
+            f'href="{parts.path}static/studio.css"'
+            in urllib.request.urlopen(found.address, timeout=120).read().decode()
+        )
+    finally:
+        found.stop()
+
+
+@pytest.mark.parametrize("root", ["studio", "//evil.example", "/a/../b", '/"x', "/a//b", "/a b"])
+def test_what_is_no_path_of_a_proxy_is_refused(root):
+    with pytest.raises(OdtkError, match="is no path at which a proxy"):
+        listen(port=0, root=root)

@@ -4,9 +4,12 @@ import re
 
 import pytest
 from running_studio import client_of
+from starlette.testclient import TestClient
 
 from odtk.queue import Job, Queue
+from odtk.web.app import create_app
 from odtk.web.security import Access, csrf_token, host_name, is_equal, is_loopback, is_same_origin
+from odtk.web.workspace import Workspace
 
 TOKEN = "a-token-of-the-tests-0123"
 
@@ -234,3 +237,15 @@ def test_an_unexpected_error_is_escaped(client, monkeypatch):
     assert answer.status_code == 500
     assert "&lt;script&gt;alert" in answer.text
     assert "<script>alert" not in answer.text
+
+
+def test_behind_a_proxy_the_cookie_is_of_its_path(tmp_path):
+    token = "a-token-of-the-tests-0123"
+    app = create_app(Workspace(tmp_path), token, root="/studio")
+    with TestClient(app, base_url="https://proxy.example", follow_redirects=False) as client:
+        answer = client.get(f"/jobs?token={token}")
+        assert answer.headers["location"] == "/studio/jobs"
+        assert "Path=/studio;" in answer.headers["set-cookie"]
+        page = client.get("/studio/jobs")
+        assert page.status_code == 200
+        assert 'href="/studio/static/studio.css"' in page.text

@@ -10,6 +10,7 @@ import socket
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +19,7 @@ from running_studio import studio_process
 from odtk.cli.main import cli
 from odtk.errors import OdtkError
 from odtk.web import server
+from odtk.web.other_users import other_users, without_token_note
 from odtk.web.packages import NEEDED
 from odtk.web.workspace import Workspace
 
@@ -169,3 +171,51 @@ def test_without_a_browser_the_address_stands(tmp_path, monkeypatch):
     assert result.stdout == f"Studio: {opened[0]}\n"
     assert "No browser could be opened" in result.stderr
     shutil.rmtree(tmp_path / ".odtk-studio")
+
+
+def test_a_browser_is_not_told_the_token_on_its_command_line(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("click.launch", lambda address: opened.append(address) or 0)
+    address = "http://127.0.0.1:1/?token=a-token-of-the-tests-0123"
+
+    def run(workspace, on_start, log, **rest):
+        with server.only_one(workspace, log):
+            on_start(server.Listening(None, address, "a-token-of-the-tests-0123"))
+            page = Path(url2pathname(urlsplit(opened[0]).path))
+            assert page.stat().st_mode & 0o777 == 0o600
+            assert f'content="0; url={address}"' in page.read_text()
+        assert not page.exists()
+
+    monkeypatch.setattr(server, "run", run)
+    result = CliRunner().invoke(cli, ["studio", str(tmp_path), "--open", "--token"], prog_name="odtk")
+    assert result.stdout == f"Studio: {address}\n"
+    assert "token-of" not in opened[0]
+
+
+def test_other_users_of_the_machine_are_told_of(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    accounts = f"""\
+root:x:0:0:root:/root:/bin/bash
+ada:x:1000:1000::{home}:/bin/bash
+bob:x:1001:1001::{home}:/usr/bin/zsh
+cut:x:1002:1002::{home}:/usr/sbin/nologin
+gone:x:1003:1003::{home}/none:/bin/sh
+daemon:x:33:33::{home}:/bin/sh
+nobody:x:65534:65534::{home}:/bin/sh
+broken line
+"""
+    assert other_users(accounts, [], "ada") == ["bob"]
+    assert other_users(accounts, ["eve", "ada"], "ada") == ["bob", "eve"]
+    assert without_token_note(["bob", "eve"]).startswith("note: This machine has other users (bob and 1 more).")
+    assert without_token_note([]) == ""
+
+
+@pytest.mark.parametrize("token", [False, True])
+def test_the_note_of_other_users_is_for_a_studio_without_a_token(tmp_path, monkeypatch, token):
+    said = []
+    monkeypatch.setattr(server, "others_here", lambda: ["bob"])
+    monkeypatch.setattr(server, "build_server", lambda *given, **rest: (_ for _ in ()).throw(InterruptedError))
+    with pytest.raises(InterruptedError):
+        server.run(Workspace(tmp_path), port=0, token=token, log=said.append)
+    assert ["other users (bob)" in line for line in said] == [True] * (not token)

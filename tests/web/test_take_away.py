@@ -8,6 +8,7 @@ from fake_runs import export, trained_project
 from running_studio import post
 
 from odtk.exporting.formats import FORMATS
+from odtk.queue import Job, Queue
 from odtk.web.result_views import take_away
 from odtk.web.result_views.zip_stream import zip_stream
 
@@ -97,3 +98,16 @@ def test_an_export_without_a_certificate_says_so(client, project):
     (made,) = take_away.exports(project)
     assert made.certificate == []
     assert "Without a certificate" in client.get("/projects/pets/take-away").text
+
+
+def test_the_job_that_is_shown_is_the_one_that_was_tried_again(client, project):
+    queue, name = Queue(client.studio.workspace.queue_file), "export:pets/onnx"
+    first = queue.put(Job(["export", "a", "b", "exports/pets/onnx", "--format", "onnx"]), name=name)
+    queue.cancel(first)
+    second = queue.put(Job(["export", "a", "b", "exports/pets/onnx", "--overwrite"]), name=name)
+    queue.cancel(second)
+    queue.retry(first)
+    shown = client.get("/projects/pets/take-away").text
+    assert f"/jobs/{first}" in shown
+    assert f"/jobs/{second}" not in shown
+    assert client.studio.jobs.last(name).number == first

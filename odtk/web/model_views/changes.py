@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from odtk.errors import ConfigError
-from odtk.web.model_views import augmentations, config_fields
+from odtk.web.model_views import augmentations, config_fields, optimizers
 from odtk.web.model_views.config_edits import Trial, edited_text, options, try_changes
 from odtk.web.model_views.config_fields import CHECKPOINT, FormField
 from odtk.web.model_views.open_config import OpenConfig, require_inside
@@ -65,7 +65,7 @@ def _is_changed(text: str, was: FormField | None) -> bool:
 
 def _tried(opened: OpenConfig, changes: Mapping[str, str], scale: bool) -> Asked:
     # What goes with a checkpoint (its version, its type) is set by configure, so it is not tried by itself.
-    tried = {path: value for path, value in changes.items() if path != CHECKPOINT}
+    tried = {path: changes[path] for path in sorted(changes, key=optimizers.order) if path != CHECKPOINT}
     trial = try_changes(opened.text, tried, opened.check, opened.shown, scale)
     if CHECKPOINT in changes:
         _try_checkpoint(opened, trial, changes[CHECKPOINT])

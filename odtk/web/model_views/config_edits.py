@@ -16,6 +16,7 @@ from odtk.errors import ConfigError
 from odtk.findings import ERROR, Finding
 from odtk.tools import schedule_edits
 from odtk.tools.check_config import check_config
+from odtk.web.model_views import optimizers
 from odtk.web.model_views.config_fields import BATCH_SIZE, CHECKPOINT, NUM_STEPS
 
 _SIDE = re.compile(r"(.+\.fixed_shape_resizer)\.(height|width)")
@@ -100,6 +101,8 @@ def _together(text: str, changes, known, check: Check, filename: str, scale: boo
 
 def edited_text(text: str, path: str, value: str, filename: str, scale: bool = True) -> str:
     """A text with one field set as `options` of it would set it. Raises ConfigError if it cannot be."""
+    if optimizers.is_choice(path) or optimizers.is_entries(path):
+        return pipeline.set_fields(text, optimizers.assignments(pipeline.parse(text, filename), path, value), filename)
     plain = pipeline.set_fields(text, [(path, value)], filename)
     config = pipeline.parse(text, filename)
     rate = schedule_edits.base_rate(config)
@@ -118,6 +121,8 @@ def options(text: str, changes: Mapping[str, str], filename: str, scale: bool = 
     rate = schedule_edits.base_rate(config)
     words: list[str] = []
     for path, value in changes.items():
+        if optimizers.is_choice(path) or optimizers.is_entries(path):
+            continue
         side = _SIDE.fullmatch(path)
         if path == BATCH_SIZE and _WHOLE.fullmatch(value):
             words += ["--batch-size", value, *(["--no-scale-learning-rate"] if not scale else [])]
@@ -132,6 +137,18 @@ def options(text: str, changes: Mapping[str, str], filename: str, scale: bool = 
             words += ["--image-size", size] if size not in words else []
         else:
             words += ["--set", f"{path}={value}"]
+    return words + _chosen(text, changes, filename, scale)
+
+
+def _chosen(text: str, changes: Mapping[str, str], filename: str, scale: bool) -> list[str]:
+    """The options for an optimizer, a schedule and its rates, which follow what the changes before them make."""
+    words: list[str] = []
+    for path, value in changes.items():
+        if optimizers.is_choice(path) or optimizers.is_entries(path):
+            found = optimizers.assignments(pipeline.parse(text, filename), path, value)
+            words += [word for pair in found for word in ("--set", "=".join(pair))]
+        if path != CHECKPOINT:  # which nothing here depends on
+            text = edited_text(text, path, value, filename, scale)
     return words
 
 

@@ -19,6 +19,7 @@ from odtk.pipeline.values import print_value
 from odtk.prototext import schema
 from odtk.prototext.comments import read_comments
 from odtk.tools import schedule_edits
+from odtk.web.model_views import optimizers
 
 FLAGS = ("true", "false")
 TRAIN = "train_config"
@@ -82,16 +83,15 @@ def groups(config) -> list[Group]:
     family = families.of(config)
     model = list(fields_of(family.message(config.model), family.path, family.options))
     train = [field for field in fields_of(config.train_config, TRAIN, PIPELINE) if _has_place(field)]
-    rate = schedule_edits.base_rate(config)
-    first = [BATCH_SIZE, NUM_STEPS, *([rate[0]] if rate else [])]
     by_path = {field.path: field for field in train}
+    schedule = _with_optimizer(config, by_path)
     freezing = [_freeze_field(config), *(field for field in model if field.path == _switch(family))]
     rest = [field for field in model if field.path != _switch(family)]
     rest = [_typed(field, family) for field in rest]
     found = [
         Group("images", "Images", *_of(rest, _is_of_images)),
-        Group("training", "Training", tuple(by_path[path] for path in first),
-              tuple(field for field in train if field.path not in first)),
+        Group("training", "Training", (by_path.pop(BATCH_SIZE), by_path.pop(NUM_STEPS), *schedule),
+              tuple(by_path.values())),
         Group("network", "Network", *_of(rest, _is_of_extractor)),
         Group("heads", "Towers and heads", *_of(rest, _is_of_heads)),
         Group("anchors", "Anchors", *_of(rest, _is_of_anchors)),
@@ -99,6 +99,38 @@ def groups(config) -> list[Group]:
         Group("others", "Losses, matching, detections and layers", (), tuple(_others(rest))),
     ]  # fmt: skip
     return [_labeled(group) for group in found if group.fields]
+
+
+def _with_optimizer(config, train: dict[str, FormField]) -> list[FormField]:
+    """The choices of optimizer and schedule, each before the fields of its own, which are taken out of `train`."""
+    optimizer = config.train_config.optimizer
+    kind = optimizer.WhichOneof("optimizer")
+    found = [_choice(optimizers.OPTIMIZER, "Optimizer", optimizer, kind)]
+    if not kind:
+        return found
+    here = f"{optimizers.OPTIMIZER}.{kind}"
+    rates = getattr(optimizer, kind).learning_rate
+    schedule = _choice(f"{here}.learning_rate", "Learning rate schedule", rates, rates.WhichOneof("learning_rate"))
+    below = [train.pop(path) for path in list(train) if path.startswith(f"{here}.")]
+    of_schedule = [field for field in below if field.path.startswith(f"{here}.learning_rate.")]
+    own = [field for field in below if field not in of_schedule]
+    base = schedule_edits.base_rate(config)
+    of_schedule = [field for field in of_schedule if "schedule[" not in field.path]
+    of_schedule.sort(key=lambda field: base is not None and field.path != base[0])
+    if rates.HasField("manual_step_learning_rate"):
+        of_schedule.append(_entries(f"{here}.learning_rate.manual_step_learning_rate.schedule", rates))
+    return [*found, *own, schedule, *of_schedule]
+
+
+def _choice(path: str, label: str, message: Message, chosen: str | None) -> FormField:
+    names = tuple(map(optimizers.short, optimizers.members(message)))
+    hint = comments().get(f"{message.DESCRIPTOR.name}.{chosen}", "").replace("`", "")
+    return FormField(path, label, optimizers.short(chosen or ""), "choice", names, hint)
+
+
+def _entries(path: str, rates: Message) -> FormField:
+    shown = optimizers.entries_text(rates.manual_step_learning_rate.schedule)  # type: ignore[attr-defined]
+    return FormField(path, "Rates by step", shown, "text", hint="400: 0.002 is the rate 0.002 from step 400 on.")
 
 
 def by_path(config) -> dict[str, FormField]:

@@ -82,24 +82,30 @@ def refused_elsewhere(form: ModelForm, asked: Asked) -> list[str]:
 class FormDifference:
     """What of the form is new."""
 
+    groups: list[Group]
+    """Those that have other fields, as of another optimizer."""
     fields: list[FormField]
-    """Those whose value or error differs, without the augmentations' where these are other ones."""
+    """Of the others those whose value or error differs, without the augmentations' where these are other ones."""
     other_steps: bool
     """Whether other augmentations are on."""
-    other_fields: bool
-    """Whether the page has other fields, so that it is loaded again."""
+    other_groups: bool
+    """Whether the page has other groups, so that it is loaded again."""
 
 
 def form_difference(before: ModelForm, after: ModelForm) -> FormDifference:
     """What is to be put into a page that shows `before`."""
     old, new = before.fields(), after.fields()
+    paths = {group.name: _paths(group) for group in before.groups}
+    groups = [group for group in after.groups if paths.get(group.name) != _paths(group)]
     other_steps = _steps(before) != _steps(after)
-    if other_steps:
-        old, new = (
-            {path: each for path, each in fields.items() if not path.startswith(OPTIONS)} for fields in (old, new)
-        )
-    changed = [field for path, field in new.items() if field != old.get(path) or field.error]
-    return FormDifference(changed, other_steps, old.keys() != new.keys())
+    whole = {path for group in groups for path in _paths(group)}
+    whole |= {path for path in new if other_steps and path.startswith(OPTIONS)}
+    changed = [field for path, field in new.items() if path not in whole and (field != old.get(path) or field.error)]
+    return FormDifference(groups, changed, other_steps, list(paths) != [group.name for group in after.groups])
+
+
+def _paths(group: Group) -> list[str]:
+    return [field.path for field in group.fields]
 
 
 def _steps(form: ModelForm) -> list[str]:

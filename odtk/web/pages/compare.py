@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,11 +20,11 @@ pages = Pages()
 
 
 @pages.get("/compare")
-async def compare(request: Request, studio: Studio) -> Response:
+def compare(request: Request, studio: Studio) -> Response:
     """`/compare?projects=a,b`, as a link has it, or `?projects=a&projects=b`, as the form sends it."""
     chosen = _chosen(request, studio)
-    drawn = await run_in_threadpool(_draw, studio, chosen)
-    fields, options, problem = await run_in_threadpool(_differences, chosen)
+    drawn = _draw(studio, chosen)
+    fields, options, problem = _differences(chosen)
     return studio.page(
         "compare.html", "Compare runs", section="Compare", every=all_projects(studio.workspace), chosen=chosen,
         drawn=drawn, fields=fields, options=options, problem=problem, address=_address(chosen), most=MOST,
@@ -34,7 +33,7 @@ async def compare(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/compare/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """The charts and the metrics, whenever they change."""
     chosen = _chosen(request, studio)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -30,13 +29,13 @@ SECTION = "Data"
 
 
 @pages.get("/data")
-async def overview(request: Request, studio: Studio) -> Response:
+def overview(request: Request, studio: Studio) -> Response:
     """Datasets and records of the workspace, an upload, and the folders below the roots."""
     workspace = studio.workspace
     path = workspace.inside(request.query_params.get("folder", "."))
-    listing = await run_in_threadpool(folders.listing, workspace, path)
-    own = await run_in_threadpool(folders.entries, workspace, workspace.data)
-    records = await run_in_threadpool(folders.entries, workspace, workspace.records)
+    listing = folders.listing(workspace, path)
+    own = folders.entries(workspace, workspace.data)
+    records = folders.entries(workspace, workspace.records)
     return studio.page(
         "data.html", "Data", section=SECTION, commands=_inspecting(studio, path, listing.here), listing=listing,
         datasets=own, records=records, limit=uploads.MAX_UPLOAD,
@@ -50,21 +49,21 @@ def _inspecting(studio: Studio, path: Path, here: folders.FolderEntry) -> list[C
 
 
 @pages.get("/data/contents")
-async def contents(request: Request, studio: Studio) -> Response:
+def contents(request: Request, studio: Studio) -> Response:
     """What is in a folder, in a few words, for a page that did not wait for it."""
     path = studio.workspace.inside(request.query_params.get("folder", "."))
-    found = await run_in_threadpool(folders.entry, studio.workspace, path, folders.soon())
+    found = folders.entry(studio.workspace, path, folders.soon())
     return studio.piece("contents.html", entry=found)
 
 
 @pages.post("/data/upload", max_bytes=uploads.MAX_UPLOAD + 100_000)
-async def upload(request: Request, studio: Studio, form: FormData) -> Response:
+def upload(request: Request, studio: Studio, form: FormData) -> Response:
     """Unpacks a zip to data/NAME."""
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise OdtkError("No file was chosen. Choose a zip of a folder with images and annotations.")
     name = uploads.name_of_upload(text_field(form, "name"), file.filename)
-    made = await run_in_threadpool(uploads.unpack_upload, studio.workspace, file.file, name)
+    made = uploads.unpack_upload(studio.workspace, file.file, name)
     return redirect(request, _look(studio.workspace.shown(made)))
 
 
@@ -73,7 +72,7 @@ def _look(path: str) -> str:
 
 
 @pages.post("/data/inspect")
-async def inspect(request: Request, studio: Studio, form: FormData) -> Response:
+def inspect(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts `odtk inspect` on a folder, unless it runs."""
     found = _inspection(studio, text_field(form, "path"))
     words = inspect_command(found, text_field(form, "format"), text_field(form, "boxes"))
@@ -83,7 +82,7 @@ async def inspect(request: Request, studio: Studio, form: FormData) -> Response:
 
 
 @pages.post("/data/inspect/cancel")
-async def cancel(request: Request, studio: Studio, form: FormData) -> Response:
+def cancel(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends an inspection."""
     found = _inspection(studio, text_field(form, "path"))
     studio.background.cancel(inspections.key_of(found.path))
@@ -100,11 +99,11 @@ def _inspection(studio: Studio, path: str) -> Inspection:
 
 
 @pages.get("/data/look")
-async def look(request: Request, studio: Studio) -> Response:
+def look(request: Request, studio: Studio) -> Response:
     """What is in a folder: findings with their fixes, a gallery, and inspect's own page."""
     found = _inspection(studio, request.query_params.get("path", ""))
     filters = filters_of(request.query_params)
-    values = await run_in_threadpool(_seen, studio, found, filters)
+    values = _seen(studio, found, filters)
     name = Path(found.path).name or "Workspace"
     ran = found.run.command if found.run else inspect_command(found)
     return studio.page(
@@ -150,7 +149,7 @@ def _index_path(studio: Studio, found: Inspection) -> Path:
 
 
 @pages.get("/data/look/progress")
-async def progress(request: Request, studio: Studio) -> Response:
+def progress(request: Request, studio: Studio) -> Response:
     """How far an inspection is; when it has ended, the page is loaded again."""
     found = _inspection(studio, request.query_params.get("path", ""))
     if not found.is_running:
@@ -159,22 +158,22 @@ async def progress(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/data/gallery")
-async def gallery(request: Request, studio: Studio) -> Response:
+def gallery(request: Request, studio: Studio) -> Response:
     """The pictures of the gallery alone, for htmx; the address in the browser's bar is that of the whole page."""
     found = _inspection(studio, request.query_params.get("path", ""))
     filters = filters_of(request.query_params)
-    values = await run_in_threadpool(_gallery, studio, found, filters)
+    values = _gallery(studio, found, filters)
     answer = studio.piece("gallery.html", found=found, **values)
     answer.headers["HX-Replace-Url"] = f"/data/look?{filters.query(found.path)}"
     return answer
 
 
 @pages.get("/data/image")
-async def image(request: Request, studio: Studio) -> Response:
+def image(request: Request, studio: Studio) -> Response:
     """One image of the gallery, large, with its boxes as a table."""
     found, query = _inspection(studio, request.query_params.get("path", "")), request.query_params
     filters, number = filters_of(query), _number(query)
-    values = await run_in_threadpool(_one_image, studio, found, filters, number)
+    values = _one_image(studio, found, filters, number)
     return studio.page(
         "data_image.html", values["image"].name, section=SECTION, found=found, filters=filters,
         commands=[found.run.command] if found.run else [], **values,
@@ -199,14 +198,14 @@ def _number(query: Mapping[str, str]) -> int:
 
 
 @pages.get("/data/image.jpg")
-async def picture(request: Request, studio: Studio) -> Response:
+def picture(request: Request, studio: Studio) -> Response:
     """An image with its boxes drawn; an image that cannot be read is 404."""
     found, query = _inspection(studio, request.query_params.get("path", "")), request.query_params
     side = thumbnails.SIDES["large" in query]
     folder, locate = studio.workspace.hidden / "thumbnails", studio.workspace.inside
     number, path = _number(query), _index_path(studio, found)
     try:
-        drawn = await run_in_threadpool(thumbnails.thumbnail, folder, path, number, side, locate)
+        drawn = thumbnails.thumbnail(folder, path, number, side, locate)
     except (OdtkError, OSError) as error:
         raise HTTPException(404, str(error)) from error
     # The address names the version of the index.
@@ -215,7 +214,7 @@ async def picture(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/data/records")
-async def records_form(request: Request, studio: Studio) -> Response:
+def records_form(request: Request, studio: Studio) -> Response:
     """The form for records of a dataset; its query may set fields."""
     found = _inspection(studio, request.query_params.get("path", ""))
     values = {**found.options, **request.query_params}
@@ -224,7 +223,7 @@ async def records_form(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/data/records")
-async def make_records(request: Request, studio: Studio, form: FormData) -> Response:
+def make_records(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts `odtk make-tfrecords`, or shows what is wrong with the form."""
     found = _inspection(studio, text_field(form, "path"))
     filled = record_making.form_of(dict(form), found.path, "")
@@ -267,7 +266,7 @@ def _records_page(
 
 
 @pages.get("/data/made")
-async def made(request: Request, studio: Studio) -> Response:
+def made(request: Request, studio: Studio) -> Response:
     """Records as they are made, and what they became."""
     found = _made_records(studio, request.query_params.get("records", ""))
     query = record_making.query_of(found.run.command)
@@ -281,7 +280,7 @@ async def made(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/data/made/progress")
-async def made_progress(request: Request, studio: Studio) -> Response:
+def made_progress(request: Request, studio: Studio) -> Response:
     """How far the records are; when they are made, the page is loaded again."""
     found = _made_records(studio, request.query_params.get("records", ""))
     if found.run.ended is not None:
@@ -290,7 +289,7 @@ async def made_progress(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/data/made/cancel")
-async def cancel_records(request: Request, studio: Studio, form: FormData) -> Response:
+def cancel_records(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the making of records; nothing is left behind."""
     found = _made_records(studio, text_field(form, "records"))
     studio.background.cancel(found.run.key)

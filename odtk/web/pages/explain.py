@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +23,7 @@ pages = Pages()
 
 
 @pages.get("/projects/{name}/results/explain")
-async def explain_page(request: Request, studio: Studio) -> Response:
+def explain_page(request: Request, studio: Studio) -> Response:
     """The form, and what was explained last."""
     project = project_of(request, studio)
     picture = tried.tried_file(project, tried.PICTURES)
@@ -40,14 +39,14 @@ async def explain_page(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/projects/{name}/results/explain/features")
-async def features(request: Request, studio: Studio) -> Response:
+def features(request: Request, studio: Studio) -> Response:
     """The features of the layer and channel that were chosen."""
     project = project_of(request, studio)
     return studio.piece("features.html", project=project, **_chosen(request, project))
 
 
 @pages.get("/projects/{name}/results/explain/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """How far the command is; the results when it has ended."""
     project = project_of(request, studio)
 
@@ -62,11 +61,11 @@ async def live(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/projects/{name}/results/explain", max_bytes=MAX_BYTES + 10_000)
-async def explain(request: Request, studio: Studio, form: FormData) -> Response:
+def explain(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts the command."""
     project = project_of(request, studio)
     require_model(project)
-    picture, is_annotated = await _picture(studio, project, form)
+    picture, is_annotated = _picture(studio, project, form)
     wishes = explained.ExplainWishes(
         picture,
         text_field(form, "method", explained.METHODS[0]),
@@ -79,7 +78,7 @@ async def explain(request: Request, studio: Studio, form: FormData) -> Response:
 
 
 @pages.post("/projects/{name}/results/explain/layers")
-async def list_layers(request: Request, studio: Studio, form: FormData) -> Response:
+def list_layers(request: Request, studio: Studio, form: FormData) -> Response:
     """Lists the network's layers, to choose from."""
     project = project_of(request, studio)
     require_model(project)
@@ -88,18 +87,18 @@ async def list_layers(request: Request, studio: Studio, form: FormData) -> Respo
 
 
 @pages.post("/projects/{name}/results/explain/stop")
-async def stop(request: Request, studio: Studio, form: FormData) -> Response:
+def stop(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the command."""
     project = project_of(request, studio)
     studio.background.cancel(_key(project))
     return redirect(request, f"/projects/{project.name}/results/explain")
 
 
-async def _picture(studio: Studio, project: Project, form: FormData) -> tuple[Path, bool]:
+def _picture(studio: Studio, project: Project, form: FormData) -> tuple[Path, bool]:
     """The uploaded picture, else the one whose path was given, else the last one; and whether it is of the data."""
     file, written = form.get("file"), text_field(form, "path")
     if isinstance(file, UploadFile) and file.filename:
-        path = await run_in_threadpool(tried.keep, project, file.filename, file.file)
+        path = tried.keep(project, file.filename, file.file)
         if path.suffix not in tried.PICTURES:
             raise OdtkError("That is a video. Choose a picture.")
         return path, False

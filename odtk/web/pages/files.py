@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,13 +28,13 @@ _SHOWN = {
 
 
 @pages.get("/files/{path:path}")
-async def file(request: Request, studio: Studio) -> Response:
+def file(request: Request, studio: Studio) -> Response:
     """One file, below the workspace or a root: `/files/runs/pets/results.png`; `?download` to keep it.
 
     An absolute path begins with two slashes: `/files//home/ada/pets/cat.jpg`.
     """
     path = studio.workspace.inside(request.path_params["path"])
-    opened = await run_in_threadpool(open_regular, path)
+    opened = open_regular(path)
     kind = _SHOWN.get(path.suffix.lower())
     # Kept by browsers, but asked for again each time: a run replaces its pictures.
     headers = {"cache-control": "no-cache"}

@@ -23,15 +23,15 @@ _QUEUE = ("--queue", "queue.db")  # of the workspace, in which the commands run
 
 
 @pages.get("/jobs")
-async def all_jobs(request: Request, studio: Studio) -> Response:
+def all_jobs(request: Request, studio: Studio) -> Response:
     """The table of jobs, which changes by itself."""
     shown = [command("queue", "list", *_QUEUE), command("queue", "start", "--detach", "--until-empty", *_QUEUE)]
-    jobs = await run_in_threadpool(lambda: job_lines(studio.jobs.all()))
+    jobs = job_lines(studio.jobs.all())
     return studio.page("jobs.html", "Jobs", section="Jobs", jobs=jobs, commands=shown)
 
 
 @pages.get("/jobs/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """The table, whenever it changes."""
     return watch(
         request, studio.closing, lambda: {"jobs": studio.html("job_table.html", jobs=job_lines(studio.jobs.all()))}
@@ -39,17 +39,17 @@ async def live(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/jobs/{number:int}")
-async def one_job(request: Request, studio: Studio) -> Response:
+def one_job(request: Request, studio: Studio) -> Response:
     """One job and the end of its log."""
     number = request.path_params["number"]
-    shown, log = await run_in_threadpool(lambda: (job_line(studio.jobs.find(number)), studio.jobs.log(number)))
+    shown, log = (job_line(studio.jobs.find(number)), studio.jobs.log(number))
     verbs = ("show", "logs", "cancel" if shown.is_active else "retry")
     words = [command("queue", verb, number, *_QUEUE) for verb in verbs]
     return studio.page("job.html", f"Job {number}", section="Jobs", shown=shown, log=log, commands=words)
 
 
 @pages.get("/jobs/{number:int}/live")
-async def live_log(request: Request, studio: Studio) -> Response:
+def live_log(request: Request, studio: Studio) -> Response:
     """The end of a job's log, whenever it grows."""
     number = request.path_params["number"]
 
@@ -61,16 +61,16 @@ async def live_log(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/jobs/work")
-async def work(request: Request, studio: Studio, form: FormData) -> Response:
+def work(request: Request, studio: Studio, form: FormData) -> Response:
     """Has a worker run what waits, or was cut off."""
-    await run_in_threadpool(studio.jobs.start_worker)
+    studio.jobs.start_worker()
     return redirect(request, "/jobs")
 
 
 @pages.post("/jobs/{number:int}/cancel")
-async def cancel(request: Request, studio: Studio, form: FormData) -> Response:
+def cancel(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends a job; a training saves its checkpoint first."""
-    await run_in_threadpool(studio.jobs.cancel, request.path_params["number"])
+    studio.jobs.cancel(request.path_params["number"])
     return redirect(request, "/jobs")
 
 
@@ -78,13 +78,17 @@ async def cancel(request: Request, studio: Studio, form: FormData) -> Response:
 async def retry(request: Request, studio: Studio, form: FormData) -> Response:
     """Runs a job again that has ended, unless another one of its name runs or waits: both write the same files."""
     number = request.path_params["number"]
-    name = studio.jobs.find(number).name
+    name = (await run_in_threadpool(studio.jobs.find, number)).name
     async with studio.job_lock(name) if name else contextlib.nullcontext():
-        active = studio.jobs.last(name) if name else None
-        if active is not None and active.number != number and active.state not in ENDED:
-            raise OdtkError(
-                f"Job {number} cannot be tried again, as job {active.number} does the same ({name}) and has not ended. "
-                "Wait for its end, or stop it first."
-            )
-        await run_in_threadpool(studio.jobs.retry, number)
+        await run_in_threadpool(_retry, studio, number, name)
     return redirect(request, "/jobs")
+
+
+def _retry(studio: Studio, number: int, name: str | None) -> None:
+    active = studio.jobs.last(name) if name else None
+    if active is not None and active.number != number and active.state not in ENDED:
+        raise OdtkError(
+            f"Job {number} cannot be tried again, as job {active.number} does the same ({name}) and has not ended. "
+            "Wait for its end, or stop it first."
+        )
+    studio.jobs.retry(number)

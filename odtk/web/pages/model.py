@@ -33,13 +33,13 @@ _PREFIX = "f:"
 
 
 @pages.get("/projects/{name}/model")
-async def model(request: Request, studio: Studio) -> Response:
+def model(request: Request, studio: Studio) -> Response:
     """The form, beside the architecture."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
-    if await run_in_threadpool(config_problem, opened):
+    opened = open_config(studio.workspace, _name(request))
+    if config_problem(opened):
         # What cannot be read as fields is shown as text, with what is wrong at its line.
         return redirect(request, f"/projects/{opened.project.name}/model/text")
-    return await _page(studio, opened, record=_record(request.query_params.get("record")))
+    return _page(studio, opened, record=_record(request.query_params.get("record")))
 
 
 @pages.post("/projects/{name}/model")
@@ -79,26 +79,26 @@ async def undo(request: Request, studio: Studio, form: FormData) -> Response:
 
 
 @pages.post("/projects/{name}/model/options")
-async def options(request: Request, studio: Studio, form: FormData) -> Response:
+def options(request: Request, studio: Studio, form: FormData) -> Response:
     """Keeps the options of training that are no fields of the config in the project file."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    opened = open_config(studio.workspace, _name(request))
     typed = {key: text_field(form, f"o:{key}") for key in (*MAIN, *MORE) if f"o:{key}" in form}
     changed = {key: text for key, text in typed.items() if text != text_field(form, f"was:{key}")}
     values, errors = read_options(opened.project, changed)
     if values:
-        await run_in_threadpool(opened.project.update, "train", values)
+        opened.project.update("train", values)
     if not errors and request.headers.get("hx-request") != "true":
         return redirect(request, f"/projects/{opened.project.name}/model#options")
     found = option_fields(opened.project.sections().get("train", {}), {key: changed[key] for key in errors}, errors)
     if request.headers.get("hx-request") == "true":
         return studio.piece("model_options_changed.html", options=found)
-    return await _page(studio, opened, options=found, status=400)
+    return _page(studio, opened, options=found, status=400)
 
 
 @pages.get("/projects/{name}/model/summary")
-async def summary(request: Request, studio: Studio) -> Response:
+def summary(request: Request, studio: Studio) -> Response:
     """The architecture of the text of a digest, by default of the config; asked for again while it is made."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    opened = open_config(studio.workspace, _name(request))
     of = request.query_params.get("of", "")
     text = opened.history.text_of(of) if of else opened.text
     if text is None:
@@ -107,9 +107,9 @@ async def summary(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/projects/{name}/model/preview")
-async def preview(request: Request, studio: Studio, form: FormData) -> Response:
+def preview(request: Request, studio: Studio, form: FormData) -> Response:
     """Draws a picture of the records as it is augmented."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    opened = open_config(studio.workspace, _name(request))
     number = text_field(form, "record", "0")
     if not number.isdecimal() or len(number) > 7:
         raise OdtkError(f"Records are counted from 0; {number!r} is no number of one.")
@@ -120,15 +120,15 @@ async def preview(request: Request, studio: Studio, form: FormData) -> Response:
 
 
 @pages.get("/projects/{name}/model/preview")
-async def preview_now(request: Request, studio: Studio) -> Response:
+def preview_now(request: Request, studio: Studio) -> Response:
     """The state of the picture, while it is drawn."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    opened = open_config(studio.workspace, _name(request))
     found = awaited_preview(studio, opened, _record(request.query_params.get("record")))
     return studio.piece("model_preview.html", project=opened.project, preview=found)
 
 
 @pages.get("/projects/{name}/model/preview/{key}.png")
-async def preview_picture(request: Request, studio: Studio) -> Response:
+def preview_picture(request: Request, studio: Studio) -> Response:
     """The picture itself."""
     key = request.path_params["key"]
     path = studio.workspace.hidden / "previews" / f"{key}.png"
@@ -138,9 +138,9 @@ async def preview_picture(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/projects/{name}/model/download")
-async def download(request: Request, studio: Studio, form: FormData) -> Response:
+def download(request: Request, studio: Studio, form: FormData) -> Response:
     """Downloads a model of the zoo into the workspace."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    opened = open_config(studio.workspace, _name(request))
     wanted = text_field(form, "zoo")
     if wanted not in [model.name for model in zoo_models_for(opened.parsed())]:
         raise OdtkError("Choose a model of the list.")
@@ -149,9 +149,9 @@ async def download(request: Request, studio: Studio, form: FormData) -> Response
 
 
 @pages.get("/projects/{name}/model/downloads")
-async def downloads(request: Request, studio: Studio) -> Response:
+def downloads(request: Request, studio: Studio) -> Response:
     """How far downloads are; asked for again while one runs."""
-    opened = await run_in_threadpool(open_config, studio.workspace, _name(request))
+    opened = open_config(studio.workspace, _name(request))
     names = [model.name for model in zoo_models_for(opened.parsed())]
     return studio.piece("model_downloads.html", project=opened.project, downloads=_downloads(studio, names))
 
@@ -176,16 +176,22 @@ async def _changed(request: Request, studio: Studio, loaded: str, asking, live: 
             if outcome.error is not None:
                 raise OdtkError(outcome.error)
             notes = outcome.document["notes"]
-            done_commands.note(before.project, words)
+            await run_in_threadpool(done_commands.note, before.project, words)
         after = await run_in_threadpool(open_config, studio.workspace, _name(request))
     if request.headers.get("hx-request") == "true":
-        drawn = start_preview(studio, after, live) if live is not None else None
-        was = before.history.text_of(loaded) or before.text
-        shown = OpenConfig(before.project, was)
-        return await _pieces(studio, shown, after, asked, notes=notes, drawn=drawn)
+        return await run_in_threadpool(_answer, studio, loaded, before, after, asked, notes, live)
     if not asked.trial.refused:
         return redirect(request, f"/projects/{after.project.name}/model")
-    return await _page(studio, after, asked, status=400)
+    return await run_in_threadpool(_page, studio, after, asked, status=400)
+
+
+def _answer(
+    studio: Studio, loaded: str, before: OpenConfig, after: OpenConfig, asked: Asked, notes: list[str],
+    live: int | None,
+) -> Response:  # fmt: skip
+    drawn = start_preview(studio, after, live) if live is not None else None
+    shown = OpenConfig(before.project, before.history.text_of(loaded) or before.text)
+    return _pieces(studio, shown, after, asked, notes=notes, drawn=drawn)
 
 
 def _asked(opened: OpenConfig, asking) -> Asked:
@@ -194,26 +200,30 @@ def _asked(opened: OpenConfig, asking) -> Asked:
     return asked
 
 
-async def _pieces(studio: Studio, loaded: OpenConfig, after: OpenConfig, asked: Asked, **shown) -> Response:
+def _pieces(studio: Studio, loaded: OpenConfig, after: OpenConfig, asked: Asked, **shown) -> Response:
     """What htmx puts into the page: the fields that are different, what is wrong, and the architecture."""
-    old = await run_in_threadpool(model_form, loaded)
-    new = await run_in_threadpool(model_form, after, asked)
+    old = model_form(loaded)
+    new = model_form(after, asked)
     found = form_difference(old, new)
-    if found.other_fields:
+    if found.other_groups:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
     # Those that were typed into, too: what was typed may be another notation of the same value.
     typed = [field for path, field in new.fields().items() if path in asked.typed]
-    fields = {field.path: field for field in [*found.fields, *typed]}
+    whole = {field.path for group in found.groups for field in group.fields}
+    fields = {field.path: field for field in [*found.fields, *typed] if field.path not in whole}
     if found.other_steps:
         fields = {path: field for path, field in fields.items() if not path.startswith(OPTIONS)}
     context = _context(studio, after, new, asked) | shown
-    return studio.piece("model_changed.html", fields=list(fields.values()), other_steps=found.other_steps, **context)
+    return studio.piece(
+        "model_changed.html", fields=list(fields.values()), groups=found.groups, other_steps=found.other_steps,
+        **context,
+    )  # fmt: skip
 
 
-async def _page(
+def _page(
     studio: Studio, opened: OpenConfig, asked: Asked | None = None, status: int = 200, options=None, record: int = 0
 ) -> Response:
-    form = await run_in_threadpool(model_form, opened, asked)
+    form = model_form(opened, asked)
     context = _context(studio, opened, form, asked) | {"preview": find_preview(studio, opened, record)}
     if options is not None:
         context["options"] = options

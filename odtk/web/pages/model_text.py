@@ -24,10 +24,10 @@ TRAINED = "trained"
 
 
 @pages.get("/projects/{name}/model/text")
-async def text(request: Request, studio: Studio) -> Response:
+def text(request: Request, studio: Studio) -> Response:
     """The config as it is."""
-    opened = await run_in_threadpool(open_config, studio.workspace, request.path_params["name"])
-    return await _page(studio, opened, opened.text, request.query_params.get("against", ""))
+    opened = open_config(studio.workspace, request.path_params["name"])
+    return _page(studio, opened, opened.text, request.query_params.get("against", ""))
 
 
 @pages.post("/projects/{name}/model/text", max_bytes=MAX_FORM)
@@ -37,21 +37,21 @@ async def save(request: Request, studio: Studio, form: FormData) -> Response:
         opened = await run_in_threadpool(open_config, studio.workspace, request.path_params["name"])
         given = _lines_as(opened.text, _raw(form, "text"))
         if text_field(form, "loaded") != opened.digest and given != opened.text:
-            return await _page(studio, opened, given, "", status=409, conflict=True)
+            return await run_in_threadpool(_page, studio, opened, given, "", status=409, conflict=True)
         try:
             await run_in_threadpool(_save, opened, given)
         except OdtkError as error:
             problem = "" if isinstance(error, ConfigError) else str(error)
-            return await _page(studio, opened, given, "", status=400, problem=problem)
+            return await run_in_threadpool(_page, studio, opened, given, "", status=400, problem=problem)
     return redirect(request, f"/projects/{opened.project.name}/model/text")
 
 
 @pages.post("/projects/{name}/model/text/check", max_bytes=MAX_FORM)
-async def check(request: Request, studio: Studio, form: FormData) -> Response:
+def check(request: Request, studio: Studio, form: FormData) -> Response:
     """What is wrong with a text that is being edited; nothing is saved."""
-    opened = await run_in_threadpool(open_config, studio.workspace, request.path_params["name"])
+    opened = open_config(studio.workspace, request.path_params["name"])
     given = _lines_as(opened.text, _raw(form, "text"))
-    found = await run_in_threadpool(_listed, opened, given)
+    found = _listed(opened, given)
     return studio.piece("model_lines.html", found=found, is_saved=given == opened.text)
 
 
@@ -78,13 +78,13 @@ def _listed(opened: OpenConfig, given: str) -> CheckedText:
     return checked_text(given, opened.check, opened.shown)
 
 
-async def _page(
+def _page(
     studio: Studio, opened: OpenConfig, given: str, against: str, *, status: int = 200, problem: str = "",
     conflict: bool = False,
 ) -> Response:  # fmt: skip
     # What was refused for its paths is not checked: the check would read them.
-    found = None if problem else await run_in_threadpool(_listed, opened, given)
-    name, lines, bases = await run_in_threadpool(_diff, opened, given, against)
+    found = None if problem else _listed(opened, given)
+    name, lines, bases = _diff(opened, given, against)
     meanwhile = diff(given, opened.text, "yours", "saved meanwhile") if conflict else []
     shown = [command("configure", opened.shown, "--check")]
     return studio.page(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
@@ -22,9 +21,9 @@ _JOBS_SHOWN = 8
 
 
 @pages.get("/")
-async def overview(request: Request, studio: Studio) -> Response:
+def overview(request: Request, studio: Studio) -> Response:
     """What there is."""
-    return studio.page("overview.html", "Overview", **await run_in_threadpool(_found, studio))
+    return studio.page("overview.html", "Overview", **_found(studio))
 
 
 def _found(studio: Studio) -> dict[str, Any]:
@@ -33,6 +32,6 @@ def _found(studio: Studio) -> dict[str, Any]:
 
 
 @pages.get("/report.css")
-async def report_style(request: Request, studio: Studio) -> Response:
+def report_style(request: Request, studio: Studio) -> Response:
     """The style of the reports, which is that of the pages, too."""
     return FileResponse(Path(odtk.report.__file__).with_name("page.css"), media_type="text/css")

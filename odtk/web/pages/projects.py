@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from odtk.errors import OdtkError
 from odtk.tools.zoo_checkpoints import checkpoints_here
-from odtk.web.commands import command
+from odtk.web.commands import Command, command
 from odtk.web.model_views import done_commands
 from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
 from odtk.web.model_views.open_config import MAX_FORM
@@ -17,7 +17,7 @@ from odtk.web.model_views.pipeline_cards import by_kind, card_called
 from odtk.web.model_views.stages import project_line, stage_of
 from odtk.web.model_views.start_points import zoo_folders
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_shipped
-from odtk.web.projects import all_projects
+from odtk.web.projects import Project, all_projects
 from odtk.web.record_making import section_of
 from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
@@ -26,18 +26,18 @@ pages = Pages()
 
 
 @pages.get("/projects")
-async def listed(request: Request, studio: Studio) -> Response:
+def listed(request: Request, studio: Studio) -> Response:
     """All projects, the one that changed last first."""
-    lines = await run_in_threadpool(lambda: [project_line(each) for each in all_projects(studio.workspace)])
+    lines = [project_line(each) for each in all_projects(studio.workspace)]
     return studio.page("projects.html", "Projects", section="Projects", lines=lines)
 
 
 @pages.get("/projects/new")
-async def new(request: Request, studio: Studio) -> Response:
+def new(request: Request, studio: Studio) -> Response:
     """The form for a new project."""
     query = request.query_params
     asked = NewProject(query.get("name", ""), query.get("records", ""), query.get("base", ""), PRETRAINED)
-    return await _form(studio, asked)
+    return _form(studio, asked)
 
 
 @pages.post("/projects/new", max_bytes=MAX_FORM)
@@ -47,10 +47,9 @@ async def make(request: Request, studio: Studio, form: FormData) -> Response:
     given["records"] = text_field(form, "records_path") or given["records"]
     asked = NewProject(text_field(form, "name"), start=text_field(form, "start", PRETRAINED), **given)
     try:
-        made_by = section_of(studio, asked.records) if asked.records else None
-        project, words = await run_in_threadpool(create, studio.workspace, asked, made_by)
+        project, words = await run_in_threadpool(_create, studio, asked)
     except OdtkError as error:
-        return await _form(studio, asked, str(error))
+        return await run_in_threadpool(_form, studio, asked, str(error))
     outcome = await studio.commands.run(words)
     try:
         if outcome.error is not None:
@@ -58,13 +57,18 @@ async def make(request: Request, studio: Studio, form: FormData) -> Response:
         await run_in_threadpool(require_usable, project)
     except OdtkError as error:
         await run_in_threadpool(forget, project)
-        return await _form(studio, asked, str(error))
-    done_commands.note(project, words)
+        return await run_in_threadpool(_form, studio, asked, str(error))
+    await run_in_threadpool(done_commands.note, project, words)
     return redirect(request, f"/projects/{project.name}/model")
 
 
+def _create(studio: Studio, asked: NewProject) -> tuple[Project, Command]:
+    made_by = section_of(studio, asked.records) if asked.records else None
+    return create(studio.workspace, asked, made_by)
+
+
 @pages.get("/projects/new/cost/{base}")
-async def cost(request: Request, studio: Studio) -> Response:
+def cost(request: Request, studio: Studio) -> Response:
     """What a shipped pipeline needs, as its summary finds; asked for again while that runs."""
     card = card_called(request.path_params["base"])
     if card is None:
@@ -75,17 +79,17 @@ async def cost(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/projects/{name}")
-async def one(request: Request, studio: Studio) -> Response:
+def one(request: Request, studio: Studio) -> Response:
     """The page that is next for a project."""
     project = project_of(request, studio)
     return redirect(request, f"/projects/{project.name}/{stage_of(project)}")
 
 
-async def _form(studio: Studio, asked: NewProject, problem: str = "") -> Response:
+def _form(studio: Studio, asked: NewProject, problem: str = "") -> Response:
     workspace = studio.workspace
-    folders = await run_in_threadpool(record_folders, workspace)
-    kinds = await run_in_threadpool(by_kind)
-    here = await run_in_threadpool(checkpoints_here, zoo_folders(workspace))
+    folders = record_folders(workspace)
+    kinds = by_kind()
+    here = checkpoints_here(zoo_folders(workspace))
     base = asked.base if asked.base not in ("", OWN) else "BASE"
     words = ["--output", "projects/NAME/pipeline.config", "--train-records", asked.records or "records/NAME"]
     shown = [command("configure", base, *words), summary_command(base)]

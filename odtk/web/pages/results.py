@@ -25,10 +25,10 @@ _CHECKPOINTS = {"": "the best, else the last", "last": "the last", "all": "all, 
 
 
 @pages.get("/projects/{name}/results")
-async def results(request: Request, studio: Studio) -> Response:
+def results(request: Request, studio: Studio) -> Response:
     """The main numbers, what to do next, and the report."""
     project = project_of(request, studio)
-    found = await run_in_threadpool(_found, studio, project)
+    found = _found(studio, project)
     return studio.page(
         "results.html", "Results", section="Results", project=project, part="Evaluation", checkpoints=_CHECKPOINTS,
         **found,
@@ -47,7 +47,7 @@ def _found(studio: Studio, project: Project) -> dict[str, Any]:
 
 
 @pages.get("/projects/{name}/results/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """The state of the evaluation, and its results when there are new ones."""
     project = project_of(request, studio)
 
@@ -62,18 +62,22 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/evaluate")
 async def evaluate(request: Request, studio: Studio, form: FormData) -> Response:
     """Puts an evaluation into the queue."""
-    project = project_of(request, studio)
-    require_model(project)
+    project = await run_in_threadpool(project_of, request, studio)
     checkpoint, other = text_field(form, "checkpoint"), text_field(form, "compare")
     if checkpoint not in _CHECKPOINTS:
         raise OdtkError(f"There is no checkpoint {checkpoint!r} to choose. Reload the page.")
-    compared = project_called(studio.workspace, other) if other else None
-    words = _evaluate(project, checkpoint, compared)
     async with studio.job_lock(_job_name(project)):
-        if not studio.jobs.is_active(_job_name(project)):
-            project.update("evaluate", {})
-            await run_in_threadpool(studio.jobs.add, words, _job_name(project))
+        await run_in_threadpool(_add, studio, project, checkpoint, other)
     return redirect(request, f"/projects/{project.name}/results")
+
+
+def _add(studio: Studio, project: Project, checkpoint: str, other: str) -> None:
+    """Adds the job, unless it runs or waits; `other` is the project to compare with, if any."""
+    require_model(project)
+    words = _evaluate(project, checkpoint, project_called(studio.workspace, other) if other else None)
+    if not studio.jobs.is_active(_job_name(project)):
+        project.update("evaluate", {})
+        studio.jobs.add(words, _job_name(project))
 
 
 def _evaluate(project: Project, checkpoint: str = "", compared: Project | None = None) -> Command:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,39 +26,42 @@ from odtk.web.studio import Studio
 
 pages = Pages()
 
+# Held from the file of what is written to its command: what finds the one without the other takes it for cut off.
+_WRITING = threading.Lock()
+
 _TAKE = "take"  # the detected box and class, without looking at numbers
 
 
 @pages.get("/projects/{name}/results/review")
-async def review(request: Request, studio: Studio) -> Response:
+def review(request: Request, studio: Studio) -> Response:
     """The list, and one suspect with its picture."""
     project = project_of(request, studio)
     _end_cut_off(studio, project)
-    rows, decided, done = await run_in_threadpool(_all, project)
+    rows, decided, done = _all(project)
     open_rows = [row for row in rows if row.rank not in decided and row.rank not in done]
     wanted = request.query_params.get("at", "")
     row = next((row for row in rows if str(row.rank) == wanted), open_rows[0] if open_rows else None)
     return studio.page(
         "review.html", "Suspected label errors", section="Results", project=project, part="Label errors",
         has_model=has_model(project), rows=rows, decisions=decided, done=done, left=len(open_rows), row=row,
-        said=DECIDED, shown=await run_in_threadpool(_shown, project, row, decided) if row else None,
-        earlier=await run_in_threadpool(decisions.earlier_decisions, project),
+        said=DECIDED, shown=_shown(project, row, decided) if row else None,
+        earlier=decisions.earlier_decisions(project),
         names=_names(project, rows), folder=dataset_folder(project), copy_name=free_name(project),
         commands=_commands(project), **_state(studio, project),
     )  # fmt: skip
 
 
 @pages.get("/projects/{name}/results/review/picture/{rank:int}")
-async def picture(request: Request, studio: Studio) -> Response:
+def picture(request: Request, studio: Studio) -> Response:
     """The picture of a suspect, from its record."""
     project = project_of(request, studio)
     row = suspects.suspect_of(project, request.path_params["rank"])
-    found = await run_in_threadpool(suspects.picture_of, project, row)
+    found = suspects.picture_of(project, row)
     return Response(found.encoded, media_type=found.kind)
 
 
 @pages.get("/projects/{name}/results/review/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """How far the writing is."""
     project = project_of(request, studio)
     return watch(
@@ -69,16 +72,16 @@ async def live(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/projects/{name}/results/review/{rank:int}")
-async def decide(request: Request, studio: Studio, form: FormData) -> Response:
+def decide(request: Request, studio: Studio, form: FormData) -> Response:
     """Notes what someone said about a suspect, and shows the next one."""
     project = project_of(request, studio)
     row = suspects.suspect_of(project, request.path_params["rank"])
-    await run_in_threadpool(decisions.decide, project, row, _decision(row, form))
+    decisions.decide(project, row, _decision(row, form))
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
 @pages.post("/projects/{name}/results/review/write")
-async def write(request: Request, studio: Studio, form: FormData) -> Response:
+def write(request: Request, studio: Studio, form: FormData) -> Response:
     """Writes the decisions into the annotation files."""
     project = project_of(request, studio)
     correct = decisions.correct_command(project, decisions.writing_file(project))
@@ -86,15 +89,15 @@ async def write(request: Request, studio: Studio, form: FormData) -> Response:
     def ended(outcome: Outcome) -> None:
         decisions.end_writing(project, outcome.exit_code == 0)
 
-    if not _is_writing(studio, project):
-        # Without a pause between the two: what finds the file and no command takes it for cut off.
-        decisions.begin_writing(project)
-        studio.background.start(_key(project), correct, ended)
+    with _WRITING:
+        if not _is_writing(studio, project):
+            decisions.begin_writing(project)
+            studio.background.start(_key(project), correct, ended)
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
 @pages.post("/projects/{name}/results/review/folder")
-async def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
+def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
     """Notes where the project's annotated data are."""
     project = project_of(request, studio)
     folder = studio.workspace.inside(text_field(form, "folder"))
@@ -105,21 +108,22 @@ async def set_folder(request: Request, studio: Studio, form: FormData) -> Respon
 
 
 @pages.post("/projects/{name}/results/review/train")
-async def train_again(request: Request, studio: Studio, form: FormData) -> Response:
+def train_again(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes the records again, and trains a copy of the project with them: two jobs, one after the other."""
     project = project_of(request, studio)
     made = records_again_command(project)
     training_command(project)  # what it refuses is refused before anything is made
     copied = copy_project(project, text_field(form, "copy", free_name(project)))
-    records = await run_in_threadpool(studio.jobs.add, made, f"records:{project.name}")
-    await run_in_threadpool(studio.jobs.add, training_command(copied), job_name(copied), (records.number,))
+    records = studio.jobs.add(made, f"records:{project.name}")
+    studio.jobs.add(training_command(copied), job_name(copied), (records.number,))
     return redirect(request, f"/projects/{copied.name}/training")
 
 
 def _end_cut_off(studio: Studio, project: Project) -> None:
     """Takes back the decisions whose writing was cut off, as a studio that was killed leaves them."""
-    if decisions.writing_file(project).exists() and not _is_writing(studio, project):
-        decisions.end_writing(project, is_written=False)
+    with _WRITING:
+        if decisions.writing_file(project).exists() and not _is_writing(studio, project):
+            decisions.end_writing(project, is_written=False)
 
 
 def _all(project: Project) -> tuple[list[SuspectRow], dict[int, Decision], dict[int, str]]:

@@ -30,10 +30,10 @@ pages = Pages()
 
 
 @pages.get("/projects/{name}/take-away")
-async def overview(request: Request, studio: Studio) -> Response:
+def overview(request: Request, studio: Studio) -> Response:
     """All that can be downloaded or made."""
     project = project_of(request, studio)
-    found = await run_in_threadpool(_overview, studio, project)
+    found = _overview(studio, project)
     return studio.page("take_away.html", "Take away", section="Take away", project=project, **found)
 
 
@@ -45,7 +45,7 @@ def _overview(studio: Studio, project: Project) -> dict[str, Any]:
 
 
 @pages.get("/projects/{name}/take-away/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """The exports, as they are made."""
     project = project_of(request, studio)
 
@@ -58,24 +58,29 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/take-away/export")
 async def export(request: Request, studio: Studio, form: FormData) -> Response:
     """Puts an export into the queue."""
-    project = project_of(request, studio)
-    require_model(project)
+    project = await run_in_threadpool(project_of, request, studio)
     fields = ("format", "checkpoint", "quantize", "precision")
     wanted = take_away.WantedExport(**{name: text_field(form, name) for name in fields})
     name = f"{_job_prefix(project)}{wanted.name}"
     async with studio.job_lock(name):
-        if not studio.jobs.is_active(name):
-            project.update("export", wanted.keys)
-            await run_in_threadpool(studio.jobs.add, wanted.command(project), name)
+        await run_in_threadpool(_add, studio, project, wanted, name)
     return redirect(request, f"/projects/{project.name}/take-away#exports")
 
 
+def _add(studio: Studio, project: Project, wanted: take_away.WantedExport, name: str) -> None:
+    """Adds the job, unless it runs or waits."""
+    require_model(project)
+    if not studio.jobs.is_active(name):
+        project.update("export", wanted.keys)
+        studio.jobs.add(wanted.command(project), name)
+
+
 @pages.get("/projects/{name}/take-away/weights/{kind}.zip")
-async def weights(request: Request, studio: Studio) -> Response:
+def weights(request: Request, studio: Studio) -> Response:
     """A checkpoint with its config and label map."""
     project = project_of(request, studio)
     kind = request.path_params["kind"]
-    all_weights = await run_in_threadpool(take_away.weights, project)
+    all_weights = take_away.weights(project)
     found = next((each for each in all_weights if each.kind == kind), None)
     if found is None:
         raise HTTPException(404, f"{project.name} has no {kind!r} checkpoint.")
@@ -83,14 +88,14 @@ async def weights(request: Request, studio: Studio) -> Response:
 
 
 @pages.get("/projects/{name}/take-away/exports/{export}.zip")
-async def exported(request: Request, studio: Studio) -> Response:
+def exported(request: Request, studio: Studio) -> Response:
     """The folder of an export."""
     project = project_of(request, studio)
     folder = project.exports / valid_name(request.path_params["export"], "An export")
     if not folder.is_dir():
         raise HTTPException(404, f"There is no {studio.workspace.shown(folder)}.")
     name = f"{project.name}-{folder.name}"
-    return _zipped(f"{name}.zip", await run_in_threadpool(files_below, folder, name))
+    return _zipped(f"{name}.zip", files_below(folder, name))
 
 
 def _zipped(name: str, files: Iterable[tuple[str, Path]]) -> Response:
@@ -106,8 +111,7 @@ def _made(studio: Studio, project: Project) -> dict[str, Any]:
 
 def _jobs(studio: Studio, project: Project) -> list[JobRecord]:
     """The last job of each export."""
-    found = [job for job in studio.jobs.all() if job.name and job.name.startswith(_job_prefix(project))]
-    return list({job.name: job for job in sorted(found, key=lambda job: job.number)}.values())
+    return studio.jobs.last_of_each(_job_prefix(project))
 
 
 def _job_prefix(project: Project) -> str:

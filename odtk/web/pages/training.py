@@ -29,17 +29,17 @@ _ADDRESS = "/projects/{name}/training"
 
 
 @pages.get(_ADDRESS)
-async def training(request: Request, studio: Studio) -> Response:
+def training(request: Request, studio: Studio) -> Response:
     """The page, as everything stands now.
 
     `?at=60&rate=0.02&steps=200&schedule=200`: at step 60 the config was changed, and that is what it had before.
     """
     project = project_of(request, studio)
-    return await _page(studio, project, told=explain_query(project, request.query_params))
+    return _page(studio, project, told=explain_query(project, request.query_params))
 
 
 @pages.get(_ADDRESS + "/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """The pieces of the page, whenever they change."""
     project = project_of(request, studio)
     return watch(request, studio.closing, lambda: _pieces(studio, project))
@@ -48,62 +48,64 @@ async def live(request: Request, studio: Studio) -> Response:
 @pages.post(_ADDRESS + "/start")
 async def start(request: Request, studio: Studio, form: FormData) -> Response:
     """Checks the config and adds the job, which starts the run or goes on with it."""
-    project = project_of(request, studio)
+    project = await run_in_threadpool(project_of, request, studio)
     try:
         blocked = await start_training(studio, project)
     except OdtkError as error:
-        return await _page(studio, project, problem=str(error))
-    return await _page(studio, project, blocked=blocked) if blocked else _back(request, project)
+        return await run_in_threadpool(_page, studio, project, problem=str(error))
+    if blocked:
+        return await run_in_threadpool(_page, studio, project, blocked=blocked)
+    return _back(request, project)
 
 
 @pages.post(_ADDRESS + "/pause")
-async def pause(request: Request, studio: Studio, form: FormData) -> Response:
+def pause(request: Request, studio: Studio, form: FormData) -> Response:
     """Ends the training with a checkpoint."""
     project = project_of(request, studio)
-    await run_in_threadpool(end_training, studio, project)
+    end_training(studio, project)
     return _back(request, project)
 
 
 @pages.post(_ADDRESS + "/stop")
-async def stop(request: Request, studio: Studio, form: FormData) -> Response:
+def stop(request: Request, studio: Studio, form: FormData) -> Response:
     """Likewise, and takes out what waits in the queue for this project; an evaluation that runs goes on."""
     project = project_of(request, studio)
     # What waits goes first: the end of the training would let it start.
-    await run_in_threadpool(take_out_waiting, studio, project)
-    await run_in_threadpool(end_training, studio, project)
+    take_out_waiting(studio, project)
+    end_training(studio, project)
     return _back(request, project)
 
 
 @pages.post(_ADDRESS + "/worker")
-async def worker(request: Request, studio: Studio, form: FormData) -> Response:
+def worker(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts a worker for jobs that wait without one, as after a restart of the machine."""
-    await run_in_threadpool(studio.jobs.start_worker)
+    studio.jobs.start_worker()
     return _back(request, project_of(request, studio))
 
 
 @pages.post(_ADDRESS + "/change")
 async def change(request: Request, studio: Studio, form: FormData) -> Response:
     """Edits learning rate and steps in the config, and goes on with the run."""
-    project = project_of(request, studio)
+    project = await run_in_threadpool(project_of, request, studio)
     try:
         asked = await read_change(studio, project, text_field(form, "rate"), text_field(form, "num_steps"))
         blocked = await make_change(studio, project, asked)
     except OdtkError as error:
-        return await _page(studio, project, problem=str(error))
+        return await run_in_threadpool(_page, studio, project, problem=str(error))
     if blocked:
         problem = "Nothing was changed: with it, the config would have these errors."
-        return await _page(studio, project, blocked=blocked, problem=problem)
+        return await run_in_threadpool(_page, studio, project, blocked=blocked, problem=problem)
     return redirect(request, f"/projects/{project.name}/training?{asked.as_query()}")
 
 
 @pages.post(_ADDRESS + "/copy")
-async def copy(request: Request, studio: Studio, form: FormData) -> Response:
+def copy(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes a project of the same data, options and config, whose model is then changed."""
     project = project_of(request, studio)
     try:
-        made = await run_in_threadpool(copy_project, project, text_field(form, "name"))
+        made = copy_project(project, text_field(form, "name"))
     except OdtkError as error:
-        return await _page(studio, project, problem=str(error))
+        return _page(studio, project, problem=str(error))
     return redirect(request, f"/projects/{made.name}/model")
 
 
@@ -111,7 +113,7 @@ def _back(request: Request, project: Project) -> Response:
     return redirect(request, f"/projects/{project.name}/training")
 
 
-async def _page(
+def _page(
     studio: Studio,
     project: Project,
     *,
@@ -119,7 +121,7 @@ async def _page(
     problem: str = "",
     told: Sequence[str] = (),
 ) -> Response:
-    view = await run_in_threadpool(look, project, studio.jobs, store_of(studio))
+    view = look(project, studio.jobs, store_of(studio))
     chosen: dict[str, Any] = {}
     commands: list[Command] = []
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
@@ -25,7 +26,7 @@ _MAX_UPLOAD = 1_000_000_000  # bytes of a video, which are written to the disk a
 
 
 @pages.get("/projects/{name}/results/try")
-async def try_page(request: Request, studio: Studio) -> Response:
+def try_page(request: Request, studio: Studio) -> Response:
     """Where pictures and videos are dropped; with the last ones and what was found."""
     project = project_of(request, studio)
     picture, names, chosen = tried.tried_picture(project), class_names(project), tried.chosen_thresholds(project)
@@ -41,36 +42,40 @@ async def try_page(request: Request, studio: Studio) -> Response:
 @pages.post("/projects/{name}/results/try", max_bytes=_MAX_UPLOAD)
 async def upload(request: Request, studio: Studio, form: FormData) -> Response:
     """Keeps a picture or a video, and has the model look at it."""
-    project = project_of(request, studio)
-    require_model(project)
+    project = await run_in_threadpool(project_of, request, studio)
     file = form.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise OdtkError("No file was chosen. Choose a picture or a video.")
-    if tried.kind_of(file.filename) == tried.VIDEO:
-        _stop_video(studio, project)  # the last one is about to be removed
-    path = await run_in_threadpool(tried.keep, project, file.filename, file.file)
+    path = await run_in_threadpool(_keep, studio, project, file.filename, file.file)
     if path.suffix in tried.PICTURES:
-        found = await _detect(studio, project, path.read_bytes())
-        tried.note_found(path, found)
+        found = await _detect(studio, project, await run_in_threadpool(path.read_bytes))
+        await run_in_threadpool(tried.note_found, path, found)
     else:
-        _start_video(studio, project)
+        await run_in_threadpool(_start_video, studio, project)
     return redirect(request, f"/projects/{project.name}/results/try")
+
+
+def _keep(studio: Studio, project: Project, name: str, file: IO[bytes]) -> Path:
+    require_model(project)
+    if tried.kind_of(name) == tried.VIDEO:
+        _stop_video(studio, project)  # the last one is about to be removed
+    return tried.keep(project, name, file)
 
 
 @pages.receive("/projects/{name}/results/detect", max_bytes=MAX_BYTES)
 async def detect(request: Request, studio: Studio) -> Response:
     """A picture's boxes as JSON: for dropped pictures, and for frames of a webcam."""
-    project = project_of(request, studio)
+    project = await run_in_threadpool(project_of, request, studio)
     encoded = await request.body()
     try:
-        require_model(project)
+        await run_in_threadpool(require_model, project)
         return JSONResponse(await _detect(studio, project, encoded))
     except OdtkError as error:
         return JSONResponse({"error": str(error)}, status_code=400)
 
 
 @pages.post("/projects/{name}/results/thresholds")
-async def thresholds(request: Request, studio: Studio, form: FormData) -> Response:
+def thresholds(request: Request, studio: Studio, form: FormData) -> Response:
     """Writes the thresholds that were chosen."""
     project = project_of(request, studio)
     texts = {key: text_field(form, key) for key in form if key == "all" or key.startswith("class-")}
@@ -79,7 +84,7 @@ async def thresholds(request: Request, studio: Studio, form: FormData) -> Respon
 
 
 @pages.get("/projects/{name}/results/try/live")
-async def live(request: Request, studio: Studio) -> Response:
+def live(request: Request, studio: Studio) -> Response:
     """How far the video is."""
     project = project_of(request, studio)
     return watch(
@@ -90,7 +95,7 @@ async def live(request: Request, studio: Studio) -> Response:
 
 
 @pages.post("/projects/{name}/results/video")
-async def video_again(request: Request, studio: Studio, form: FormData) -> Response:
+def video_again(request: Request, studio: Studio, form: FormData) -> Response:
     """Detects in the last video once more, or ends what does."""
     project = project_of(request, studio)
     if text_field(form, "do") == "stop":
@@ -103,8 +108,8 @@ async def video_again(request: Request, studio: Studio, form: FormData) -> Respo
 async def _detect(studio: Studio, project: Project, encoded: bytes) -> dict:
     if len(encoded) > MAX_BYTES:
         raise HTTPException(413, f"A picture may have {MAX_BYTES:,} bytes here. Make it smaller.")
-    path = studio.workspace.shown(project.run)
-    return await studio.models.detect(path, model_version(project), encoded)
+    version = await run_in_threadpool(model_version, project)
+    return await studio.models.detect(studio.workspace.shown(project.run), version, encoded)
 
 
 def _start_video(studio: Studio, project: Project) -> None:

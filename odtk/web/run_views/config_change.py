@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -47,7 +48,8 @@ class ConfigChange:
 
 async def read_change(studio: Studio, project: Project, rate_text: str, steps_text: str) -> ConfigChange:
     """What a form asks for. OdtkError for numbers that cannot be, and if nothing would change."""
-    before, planned = facts_of_file(project.config), planned_steps(project)
+    before = await run_in_threadpool(facts_of_file, project.config)
+    planned = await run_in_threadpool(planned_steps, project)
     if before is None:
         raise OdtkError(f"{project.name} has no config that could be changed. Choose a model first.")
     rate = _number(rate_text, "The learning rate") if rate_text else None
@@ -71,26 +73,31 @@ async def make_change(studio: Studio, project: Project, change: ConfigChange) ->
         errors = await _edit(studio, project, change)
         if not errors:
             if change.num_steps is not None:  # the option would hide the config's number
-                project.update(SECTION, {"num-steps": None, "extend-schedule": None})
+                await run_in_threadpool(project.update, SECTION, {"num-steps": None, "extend-schedule": None})
             await run_in_threadpool(go_on, studio, project)
     return errors
 
 
 async def _edit(studio: Studio, project: Project, change: ConfigChange) -> list[dict[str, Any]]:
     """Edits the config, and takes that back if the check finds errors, which are returned, or cannot be made."""
-    before = project.config.read_bytes()
+    before = await run_in_threadpool(project.config.read_bytes)
     edited = await studio.commands.run(change_command(project, change.rate, change.num_steps))
     if edited.error is not None:  # and nothing was written
         raise OdtkError(edited.error)
-    written, is_fine = project.config.read_bytes(), False
+    written, is_fine = await run_in_threadpool(project.config.read_bytes), False
     try:
         errors = await errors_before_training(studio, project)
         is_fine = not errors
     finally:
-        # What a terminal has saved meanwhile stays.
-        if not is_fine and project.config.read_bytes() == written:
-            write_bytes(project.config, before)
+        if not is_fine:
+            _take_back(project.config, written, before)
     return errors
+
+
+def _take_back(config: Path, written: bytes, before: bytes) -> None:
+    """Puts the config back as it was; what a terminal has saved meanwhile stays."""
+    if config.read_bytes() == written:
+        write_bytes(config, before)
 
 
 def change_command(project: Project, rate: float | None, num_steps: int | None) -> Command:

@@ -24,8 +24,12 @@ async def start_training(studio: Studio, project: Project) -> list[dict[str, Any
         if not errors:
             # The check takes seconds, in which a terminal may have started one.
             await _require_startable(studio, project)
-            await run_in_threadpool(studio.jobs.add, training_command(project), job_name(project))
+            await run_in_threadpool(_add, studio, project)
     return errors
+
+
+def _add(studio: Studio, project: Project) -> None:
+    studio.jobs.add(training_command(project), job_name(project))
 
 
 async def _require_startable(studio: Studio, project: Project) -> None:
@@ -36,7 +40,8 @@ async def _require_startable(studio: Studio, project: Project) -> None:
 
 async def errors_before_training(studio: Studio, project: Project) -> list[dict[str, Any]]:
     """The findings that would end a training before its first step. OdtkError if the config cannot be read."""
-    checked = await studio.commands.run(command(*check_command(project).words, "--json"))
+    words = await run_in_threadpool(check_command, project)
+    checked = await studio.commands.run(command(*words.words, "--json"))
     if not isinstance(checked.document, dict):
         raise OdtkError(checked.error or "The check of the config said nothing.")
     found = await run_in_threadpool(findings_before_training, project, checked.document["findings"])

@@ -155,18 +155,26 @@ async function startWebcam() {
 // One frame is on its way at a time: a slow model makes fewer frames, not a queue of old ones.
 async function watchWebcam() {
   const frame = document.createElement("canvas");
-  let smooth = null;
+  let smooth = null, isFirst = true;
   while (stream) {
     const began = performance.now();
     frame.width = video.videoWidth;
     frame.height = video.videoHeight;
     frame.getContext("2d").drawImage(video, 0, 0);
     const blob = await new Promise((resolve) => frame.toBlob(resolve, "image/jpeg", 0.85));
+    if (isFirst) { // what the camera sees, while the model is loaded
+      shown = { source: frame, width: frame.width, height: frame.height, found: null };
+      draw();
+    }
     const found = await ask(blob);
     if (!stream) return;
     shown = { source: frame, width: frame.width, height: frame.height, found };
     draw();
     await new Promise(requestAnimationFrame);
+    if (isFirst) { // its time is mostly that of loading
+      isFirst = false;
+      continue;
+    }
     const passed = performance.now() - began;
     smooth = smooth === null ? passed : 0.8 * smooth + 0.2 * passed;
     status.textContent = `${Math.round(found.roundTrip)} ms from frame to boxes (${found.milliseconds} ms in the model), ${(1000 / smooth).toFixed(1)} frames/s.`;
