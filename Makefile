@@ -82,7 +82,7 @@ docs-pictures: $(READY)  ## README's animated terminal, pictures of a report and
 	$(VENV_PYTHON) -m docs_site.studio_pictures odtk-demo docs
 	$(VENV_PYTHON) -m docs_site.badges
 
-bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 30 minutes on 2 idle cores
+bench: $(READY)  ## measure speed against the bare network, to bench/results.json; 10 to 50 minutes on 2 idle cores; PARTS="latency"
 	$(VENV_PYTHON) -m bench.run $(if $(PARTS),--parts $(PARTS))
 
 bench-accelerator: $(READY)  ## measure training and exported models on this machine's GPU; MINUTES=8 ends it earlier

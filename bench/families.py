@@ -16,6 +16,7 @@ from odtk import pipeline
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
 from odtk.exporting import saved_model
+from odtk.exporting.constants import FixedFunction
 
 
 def latency(folder: Path) -> dict[str, Work]:
@@ -31,7 +32,6 @@ def latency(folder: Path) -> dict[str, Work]:
         preprocessed = detector.preprocess(resized[None], shape[None])
         _save_network(detector, preprocessed, shape[None], str(folder / name / "network"))
         whole, network = (tf.saved_model.load(str(folder / name / part)) for part in ("whole", "network"))
-        # The loaded objects own the variables, so they must be kept alive.
         loaded += [whole, network]
         works[name] = _calls(whole, image, loaded)
         works[workload.network_of(name)] = _calls(network, preprocessed, loaded)
@@ -45,17 +45,13 @@ def _calls(model, argument: tf.Tensor, alive: list) -> Work:
 
 
 def _save_network(detector: Detector, images: tf.Tensor, shapes: tf.Tensor, folder: str) -> None:
-    module = tf.Module()
-    module.model_variables = detector.variables
-
     @tf.function(input_signature=[tf.TensorSpec(images.shape, tf.float32, name="images")])
     def call(images):
         predictions = detector.predict(images, shapes)
         read = {name: predictions[name] for name in detector.postprocess_reads or predictions}
         return {f"output_{index}": tensor for index, tensor in enumerate(tf.nest.flatten(read))}
 
-    module.call = call
-    tf.saved_model.save(module, folder, signatures={"serving_default": call})
+    FixedFunction(call).save(folder)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import tf_keras
 from bench import workload
 from bench.turns import Work, serve
 from odtk.exporting import saved_model
+from odtk.exporting.constants import FixedFunction
 from odtk.exporting.winograd import use_winograd
 from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
@@ -30,7 +31,6 @@ def latency(folder: Path) -> dict[str, Work]:
     saved_model.save(detector, "image_tensor", str(folder / "whole"))
     _save_network(detector, str(folder / "network"))
     saved_model.save(detector, "image_tensor", str(folder / "winograd"), use_winograd(detector))
-    # The loaded objects own the variables, so they must be kept alive.
     loaded = {name: tf.saved_model.load(str(folder / name)) for name in ("whole", "network", "winograd")}
     whole, network, winograd = (module.signatures["serving_default"] for module in loaded.values())
     image = tf.constant(workload.image())
@@ -85,16 +85,12 @@ def training(folder: Path) -> dict[str, Work]:
 
 
 def _save_network(detector, folder: str) -> None:
-    module = tf.Module()
-    module.model_variables = detector.variables
-
     @tf.function(input_signature=[tf.TensorSpec([1, 320, 320, 3], tf.float32, name="images")])
     def call(images):
         _, encodings, logits = detector.network(images, training=False, norm_training=False)
         return {"box_encodings": encodings, "class_logits": logits}
 
-    module.call = call
-    tf.saved_model.save(module, folder, signatures={"serving_default": call})
+    FixedFunction(call).save(folder)
 
 
 def _training_batch(num_classes: int):

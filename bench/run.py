@@ -79,7 +79,11 @@ def _run(began: float, load: tuple[float, ...]) -> dict:
 def _merged(document: dict[str, dict]) -> dict[str, dict]:
     """With what earlier runs measured of other parts, in the order of the table."""
     earlier = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    both = {key: earlier.get(key, {}) | values for key, values in document.items()}
+    kept = {
+        key: {part: value for part, value in values.items() if part not in document["runs"]}
+        for key, values in earlier.items()
+    }
+    both = {key: kept.get(key, {}) | values for key, values in document.items()}
     return {key: {part: values[part] for part in ROWS if part in values} for key, values in both.items()}
 
 

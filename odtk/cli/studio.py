@@ -16,7 +16,7 @@ from odtk.cli import options
               "it that is made and printed now.")  # fmt: skip
 @click.option("--root-path", default="", metavar="PATH",
               help="The path at which a proxy shows the studio, such as /studio, or /user/NAME/proxy/PORT on a "
-              "JupyterHub.")  # fmt: skip
+              "JupyterHub. It needs --token.")  # fmt: skip
 @click.option("--root", "roots", multiple=True, type=options.any_path, metavar="FOLDER",
               help="A further folder that pages may read, e.g. where your datasets are; may be repeated.")  # fmt: skip
 @click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
@@ -42,6 +42,8 @@ def studio(folder, port, host, token, root_path, roots, is_opened) -> None:
         click.echo(f"Studio: {listening.address}")
         if is_opened and click.launch(address_for_browser(workspace, listening)) != 0:
             options.log("note: No browser could be opened here; open the address yourself.")
+        elif is_opened and listening.token:
+            options.log("If the browser shows no studio, open the address above: some read no such file.")
         options.log("Ctrl-C ends it; trainings go on.")
 
     run(workspace, host=host, port=port, token=token, root=root_path, on_start=started, log=options.log)

@@ -1,5 +1,6 @@
 """Functions whose variables become constants."""
 
+import inspect
 import itertools
 
 import tensorflow as tf
@@ -8,8 +9,34 @@ from tensorflow.python.framework import convert_to_constants
 _numbers = itertools.count(1)
 
 
-def with_constants(function):
-    """A concrete function with the present values of the variables that another one reads; it returns a list.
+class FixedFunction(tf.Module):
+    """A function with one input and a signature, with the present values of the variables that it reads.
+
+    CPUs compute it quicker: the runtime folds batch norms into kernels that it knows not to change, and keeps these in
+    the processor's order. Functions that it calls, such as loops, stay functions.
+    """
+
+    def __init__(self, function):
+        super().__init__(name="fixed_function")
+        concrete = function.get_concrete_function()
+        fixed = _with_constants(concrete)
+
+        def serve(*inputs):
+            return tf.nest.pack_sequence_as(concrete.structured_outputs, fixed(*inputs))
+
+        # The names of inputs are part of the signature.
+        serve.__signature__ = inspect.signature(function.python_function)  # type: ignore[attr-defined]
+        self.serve = tf.function(serve, input_signature=function.input_signature, autograph=False)
+        # The loaded SavedModel is callable, as TFOD's is: most of its tutorials use it this way.
+        self.__call__ = self.serve
+
+    def save(self, folder: str) -> None:
+        """Writes a SavedModel with it as the signature `serving_default`."""
+        tf.saved_model.save(self, folder, signatures={"serving_default": self.serve})
+
+
+def _with_constants(function):
+    """A concrete function with constants in place of another one's variables; it returns a list.
 
     This is TensorFlow's convert_variables_to_constants_v2, in its three steps. Between them, functions of the graph get
     names of their own: the conversion calls all first loops of a process the same, and the second one is an error. And

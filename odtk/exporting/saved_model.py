@@ -6,17 +6,20 @@ from pathlib import Path
 import tensorflow as tf
 
 from odtk.detectors.detector import Detector
-from odtk.exporting.constants import with_constants
+from odtk.exporting.constants import FixedFunction
 from odtk.exporting.formats import Source
 from odtk.exporting.signatures import INPUT_TYPES
 
 
 class ServedDetector(tf.Module):
-    """A detector with one input type: `serve` takes `input_tensor` and returns TFOD's tensors, float32."""
+    """A detector with one input type: `serve` takes `input_tensor` and returns TFOD's tensors, float32.
+
+    `more_variables`: others that its network uses, see use_winograd.
+    """
 
     def __init__(self, detector: Detector, input_type: str, more_variables: Sequence[tf.Variable] = ()):
         super().__init__(name="served_detector")
-        # Only the variables are tracked: a tracked Keras model would add its own call functions to the SavedModel.
+        # A graph refers to variables without keeping them.
         self.model_variables = [*detector.variables, *more_variables]
         kind = INPUT_TYPES[input_type]
 
@@ -28,33 +31,11 @@ class ServedDetector(tf.Module):
             return {name: _with_tfods_shape(name, value, kind.takes_one_image) for name, value in outputs.items()}
 
         self.serve = tf.function(serve, input_signature=[kind.spec()], autograph=False)
-        # The loaded SavedModel is callable, as TFOD's is: most of its tutorials use it this way.
-        self.__call__ = self.serve
-
-
-class FixedDetector(tf.Module):
-    """A served detector whose weights are constants of its graph, by which TensorFlow computes it quicker.
-
-    The runtime folds batch norms into kernels that it knows not to change, and keeps these in the processor's order: a
-    fifth of the CPU time of an SSD. The weights as variables are in the export's checkpoint.
-    """
-
-    def __init__(self, served: ServedDetector):
-        super().__init__(name="served_detector")
-        function = served.serve.get_concrete_function()
-        fixed = with_constants(function)
-
-        def serve(input_tensor):
-            return tf.nest.pack_sequence_as(function.structured_outputs, fixed(input_tensor))
-
-        self.serve = tf.function(serve, input_signature=served.serve.input_signature, autograph=False)
-        self.__call__ = self.serve
 
 
 def save(detector: Detector, input_type: str, folder: str, more_variables: Sequence[tf.Variable] = ()) -> None:
-    """Writes the SavedModel to `folder`; `more_variables`: other variables that its network uses, see use_winograd."""
-    fixed = FixedDetector(ServedDetector(detector, input_type, more_variables))
-    tf.saved_model.save(fixed, folder, signatures={"serving_default": fixed.serve})
+    """Writes the SavedModel to `folder`, its weights as constants; `more_variables`: see ServedDetector."""
+    FixedFunction(ServedDetector(detector, input_type, more_variables).serve).save(folder)
 
 
 def write(source: Source, folder: str) -> None:

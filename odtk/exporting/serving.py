@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from odtk.errors import CheckpointError
 from odtk.exporting import runtime, saved_model, serving_page
+from odtk.exporting.constants import FixedFunction
 from odtk.exporting.label_maps import FILE as LABEL_MAP
 from odtk.exporting.signatures import INPUT_NAME, INPUT_TYPES
 
@@ -62,7 +63,7 @@ def write(source: Source, path: str) -> None:
 def _save(source: Source, folder: str) -> None:
     """A SavedModel with TFOD's signature and a smaller one, because REST cannot ask for some of the outputs."""
     kind = INPUT_TYPES[source.options.input_type]
-    served = saved_model.FixedDetector(saved_model.ServedDetector(source.served, kind.name, source.more_variables))
+    served = FixedFunction(saved_model.ServedDetector(source.served, kind.name, source.more_variables).serve)
 
     @tf.function(input_signature=[kind.spec()], autograph=False)
     def detections(input_tensor):

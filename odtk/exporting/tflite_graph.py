@@ -62,7 +62,8 @@ class TfliteDetector(tf.Module):
         super().__init__(name="tflite_detector")
         assert detector.image_size is not None  # other configs were refused
         height, width = detector.image_size
-        self.model_variables = list(detector.variables)  # see ServedDetector
+        # Only the variables are tracked: a tracked Keras model would add its own call functions to the SavedModel.
+        self.model_variables = list(detector.variables)
         shape, normalize = [1, height, width, 3], _normalizer(detector)
         find = _finder(detector, shape)
 

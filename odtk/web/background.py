@@ -86,8 +86,9 @@ class Background:
 
     def find(self, key: str) -> Run | None:
         """What runs under a key, or how the last one ended; None if there was none, or it ended with a studio."""
-        if key in self._tasks:
-            return Run(key, self._tasks[key][0], RUNNING, progress_file.read(self._file(key, ".progress")))
+        task = self._tasks.get(key)  # once: threads ask, and the loop takes it away
+        if task is not None:
+            return Run(key, task[0], RUNNING, progress_file.read(self._file(key, ".progress")))
         try:
             stat = self._file(key).stat()
             version = stat.st_mtime_ns, stat.st_ino, stat.st_size

@@ -240,7 +240,10 @@ def _without(scope: Scope, start: str) -> Scope:
 
 def is_root(path: str) -> bool:
     """Whether a path can be that at which a proxy shows the studio: quoted, and without a slash at its end."""
-    return _ROOT.fullmatch(path) is not None and not {".", ".."} & set(path.split("/"))
+    parts = [unquote(part) for part in path.split("/")]
+    return _ROOT.fullmatch(path) is not None and not any(
+        part in (".", "..") or set(part) & set("/\\") for part in parts
+    )
 
 
 def is_same_origin(headers: Headers | Mapping[str, str]) -> bool:

@@ -35,6 +35,8 @@ _PAGE = """\
 """
 
 HOST, PORT = "127.0.0.1", 8765
+# A proxy may take its path away or not, which could not be told of a path that begins like these.
+_OWN_PATHS = ("compare", "data", "files", "jobs", "projects", "static")
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,15 @@ def listen(
     """Binds a port (0: any free one). `token` True makes one; a text is one.
 
     `root` is the path at which a proxy shows the studio, with {port} for the port. Raises OdtkError for an address
-    beyond this machine without a token, for a port that cannot be had, and for a root that is no path.
+    beyond this machine or a root without a token, for a port that cannot be had, and for a root that is no path or
+    begins like one of the studio's own.
     """
     root = _checked_root(root)
+    if root and not token:
+        raise OdtkError(
+            "A proxy shows the studio to all who reach the proxy, and may call itself this machine. Use a token.",
+            argument="token",
+        )
     family, place = _place(host, port)
     address = ipaddress.ip_address(place[0])
     if not address.is_loopback and not token:
@@ -81,7 +89,7 @@ def listen(
 
 def _checked_root(root: str) -> str:
     found = root.rstrip("/")
-    if found and not is_root(found.replace("{port}", "1")):
+    if found and (not is_root(found.replace("{port}", "1")) or found.split("/")[1] in _OWN_PATHS):
         raise OdtkError(
             f"{root!r} is no path at which a proxy could show the studio. Name one such as /studio or "
             "/user/ada/proxy/8765, quoted as in an address.",

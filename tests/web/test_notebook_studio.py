@@ -228,7 +228,9 @@ def test_on_a_hub_the_frame_has_the_path_of_its_proxy(tmp_path, shown, monkeypat
         found.stop()
 
 
-@pytest.mark.parametrize("root", ["studio", "//evil.example", "/a/../b", '/"x', "/a//b", "/a b"])
+@pytest.mark.parametrize(
+    "root", ["studio", "//evil.example", "/a/../b", '/"x', "/a//b", "/a b", "/a/%2e%2e/b", "/a%2Fb", "/data", "/jobs/x"]
+)
 def test_what_is_no_path_of_a_proxy_is_refused(root):
     with pytest.raises(OdtkError, match="is no path at which a proxy"):
         listen(port=0, root=root)

@@ -123,6 +123,13 @@ def test_a_host_that_others_reach_needs_a_token(tmp_path, host):
     assert "--token" in text
 
 
+def test_a_proxy_needs_a_token(tmp_path):
+    """It may call itself this machine in what it passes on."""
+    text = refused(tmp_path, "--root-path", "/studio", "--port", "0")
+    assert "A proxy shows the studio to all" in text
+    assert "--token" in text
+
+
 def test_names_count_as_what_they_mean(monkeypatch):
     """A name that looks like this machine's may be given another address by whoever runs the network."""
     elsewhere = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 0))

@@ -20,7 +20,7 @@ from odtk.protos import optimizer_pb2 as protos
 OPTIMIZER = "train_config.optimizer"
 _SCHEDULE = re.compile(rf"{re.escape(OPTIMIZER)}\.\w+\.learning_rate")
 _ENTRIES = re.compile(rf"{_SCHEDULE.pattern}\.manual_step_learning_rate\.schedule")
-_ENTRY = re.compile(r"(\d+)\s*:\s*(\S+)")
+_ENTRY = re.compile(r"([0-9]+)\s*:\s*([0-9.eE+-]+)")
 _TAKEN_OVER = ("learning_rate", "momentum_optimizer_value")
 
 # Where the rate falls, in parts of the training, and to which part: the "1x" schedule of Detectron.
@@ -161,7 +161,8 @@ def _exponential(rates: Rates) -> protos.ExponentialDecayLearningRate:
         initial_learning_rate=rates.base, decay_steps=max(rates.num_steps // _FALLING_STEPS, 1), decay_factor=_FACTOR
     )
     if rates.warmup_steps:
-        made.burnin_learning_rate, made.burnin_steps = rates.first, rates.warmup_steps
+        # 0 would mean no burn-in.
+        made.burnin_learning_rate, made.burnin_steps = rates.first or rates.base / 10, rates.warmup_steps
     return made
 
 
