@@ -89,7 +89,7 @@ async def _edit(studio: Studio, project: Project, change: ConfigChange) -> list[
         errors = await errors_before_training(studio, project)
         is_fine = not errors
     finally:
-        if not is_fine:
+        if not is_fine:  # not in a thread: a request that is given up ends at the next await
             _take_back(project.config, written, before)
     return errors
 
