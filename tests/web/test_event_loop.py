@@ -13,9 +13,10 @@ from starlette.concurrency import run_in_threadpool
 
 from odtk.web.background import Background
 from odtk.web.commands import Command, Outcome
+from odtk.web.jobs import Jobs
 from odtk.web.workspace import Workspace
 
-EVENTS = ("open", "sqlite3.connect", "os.listdir", "os.scandir", "os.remove", "os.rename")
+EVENTS = ("open", "os.listdir", "os.scandir", "os.remove", "os.rename")
 # Small files of the studio's own, about a command that is being started.
 ALLOWED = re.compile(r"\.odtk-studio/commands/\w+-\w+\.(process|progress|json)(\.\S*)?$")
 
@@ -34,13 +35,28 @@ def _install():
     sys.addaudithook(_audit)  # which stays, and finds nothing to watch after a test
 
 
+QUEUE = ("add", "all", "find", "last", "last_of_each", "is_active", "cancel", "retry", "log")
+
+
 @pytest.fixture
-def on_loop(tmp_path):
-    """What was opened below the workspace by a thread that runs an event loop."""
+def on_loop(tmp_path, monkeypatch):
+    """What was opened below the workspace, or asked of the queue, by a thread that runs an event loop."""
     _install()
     found = _watched[str(tmp_path / "work")] = []
+    for name in QUEUE:  # SQLite opens its file by itself, and keeps it open
+        monkeypatch.setattr(Jobs, name, _noted(getattr(Jobs, name), found))
     yield found
     _watched.clear()
+
+
+def _noted(method, found):
+    @functools.wraps(method)
+    def noting(*given, **options):
+        if asyncio._get_running_loop():
+            found.append(("queue", method.__name__))
+        return method(*given, **options)
+
+    return noting
 
 
 def test_pages_and_forms_read_and_write_in_threads(tmp_path, on_loop, monkeypatch):
@@ -57,12 +73,16 @@ def test_pages_and_forms_read_and_write_in_threads(tmp_path, on_loop, monkeypatc
                      f"{here}/results", f"{here}/results/try", f"{here}/results/explain", f"{here}/results/review",
                      f"{here}/take-away", "/files/runs/pets/metrics.csv"):  # fmt: skip
             assert client.get(path).status_code == 200, path
+        loaded = re.search(r'name="loaded" value="([^"]+)"', client.get(f"{here}/model/text").text)[1]
+        text, statuses = {"text": "model { ssd { num_classes: 3 } }", "loaded": loaded}, {}
         for path, fields in {
             "results/evaluate": {}, "take-away/export": {"format": "saved_model"}, "training/copy": {"name": "other"},
-            "results/thresholds": {"all": "0.3"}, "model/text": {"text": "model { ssd { num_classes: 3 } }"},
+            "results/thresholds": {"all": "0.3"}, "model/text": text,
             "results/video": {}, "results/review/folder": {"folder": "data/pets"}, "training/pause": {},
         }.items():  # fmt: skip
-            assert post(client, f"{here}/{path}", **fields).status_code < 410, path
+            statuses[path] = post(client, f"{here}/{path}", **fields).status_code
+        # No video was given.
+        assert {path: status for path, status in statuses.items() if status != 303} == {"results/video": 400}
         assert post(client, "/jobs/1/cancel").status_code == 303
         assert post(client, "/jobs/1/retry").status_code == 303
     assert on_loop == []
@@ -71,15 +91,18 @@ def test_pages_and_forms_read_and_write_in_threads(tmp_path, on_loop, monkeypatc
 def test_the_loop_is_watched(tmp_path, on_loop):
     folder = tmp_path / "work"
     folder.mkdir()
+    jobs = Jobs(Workspace(folder))
 
     async def look():
         (folder / "a").write_text("")
         await asyncio.to_thread((folder / "b").write_text, "")
+        jobs.all()
+        await asyncio.to_thread(jobs.all)
 
     thread = threading.Thread(target=lambda: asyncio.run(look()))
     thread.start()
     thread.join()
-    assert on_loop == [("open", "/a")]
+    assert on_loop == [("open", "/a"), ("queue", "all")]
 
 
 def test_a_command_is_started_and_ended_from_a_thread_of_the_loop(tmp_path):
