@@ -108,7 +108,7 @@ SHUFFLED = "shuffle_buffer_size: 5 num_readers: 2 read_block_length: 2"
 CASES = {
     "evaluation": (build_eval_dataset, ""),
     "shuffled": (build_train_dataset, f"num_epochs: 2 {SHUFFLED}"),
-    "a mix": (build_train_dataset, "num_epochs: 1 sample_from_datasets_weights: 0.7 sample_from_datasets_weights: 0.3"),
+    "a mix": (build_train_dataset, "num_epochs: 2 sample_from_datasets_weights: 0.7 sample_from_datasets_weights: 0.3"),
 }
 
 

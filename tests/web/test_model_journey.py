@@ -3,6 +3,7 @@
 import re
 import time
 
+import pytest
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
@@ -41,6 +42,7 @@ def test_what_is_typed_while_another_option_is_saved_stays(page, studio, monkeyp
     assert train == {"pipeline-config": "pipeline.config", "seed": 7}
 
 
+@pytest.mark.slow  # it races with answers that are held back, and lost a switch once on a busy machine
 def test_what_is_typed_or_switched_while_other_augmentations_are_saved_stays(page, studio, monkeypatch):
     make_project(page, studio, monkeypatch)
     config = studio.folder / "projects/pets/pipeline.config"
