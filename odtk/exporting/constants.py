@@ -1,6 +1,6 @@
 """Functions whose variables become constants."""
 
-import inspect
+import functools
 import itertools
 
 import tensorflow as tf
@@ -21,11 +21,10 @@ class FixedFunction(tf.Module):
         concrete = function.get_concrete_function()
         fixed = _with_constants(concrete)
 
+        @functools.wraps(function.python_function)  # the names of inputs are part of the signature
         def serve(*inputs):
             return tf.nest.pack_sequence_as(concrete.structured_outputs, fixed(*inputs))
 
-        # The names of inputs are part of the signature.
-        serve.__signature__ = inspect.signature(function.python_function)  # type: ignore[attr-defined]
         self.serve = tf.function(serve, input_signature=function.input_signature, autograph=False)
         # The loaded SavedModel is callable, as TFOD's is: most of its tutorials use it this way.
         self.__call__ = self.serve

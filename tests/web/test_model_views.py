@@ -174,7 +174,7 @@ def test_rates_by_step_are_typed_as_pairs(text, check):
     manual = edited_text(text, OF_MOMENTUM, "manual_step", NAME)
     path = f"{OF_MOMENTUM}.manual_step_learning_rate.schedule"
     assert config_fields.by_path(pipeline.parse(manual, NAME))[path].value == "50: 0.02, 400: 0.002, 533: 0.0002"
-    trial = try_changes(manual, {path: "50: 0.02, 300: 1e-3"}, check, NAME)
+    trial = try_changes(manual, {path: "050: 0.02, 300: 1e-3"}, check, NAME)  # 050 is no octal number
     assert config_fields.by_path(pipeline.parse(trial.text, NAME))[path].value == "50: 0.02, 300: 0.001"
     assert options(manual, trial.made, NAME) == [
         "--set", f"{path}=[{{step: 50 learning_rate: 0.02}}, {{step: 300 learning_rate: 1e-3}}]"

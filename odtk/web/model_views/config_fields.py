@@ -118,7 +118,8 @@ def _with_optimizer(config, train: dict[str, FormField]) -> list[FormField]:
     of_schedule = [field for field in of_schedule if "schedule[" not in field.path]
     of_schedule.sort(key=lambda field: base is not None and field.path != base[0])
     if rates.HasField("manual_step_learning_rate"):
-        of_schedule.append(_entries(f"{here}.learning_rate.manual_step_learning_rate.schedule", rates))
+        entries = rates.manual_step_learning_rate.schedule
+        of_schedule.append(_entries(f"{here}.learning_rate.manual_step_learning_rate.schedule", entries))
     return [*found, *own, schedule, *of_schedule]
 
 
@@ -128,9 +129,9 @@ def _choice(path: str, label: str, message: Message, chosen: str | None) -> Form
     return FormField(path, label, optimizers.short(chosen or ""), "choice", names, hint)
 
 
-def _entries(path: str, rates: Message) -> FormField:
-    shown = optimizers.entries_text(rates.manual_step_learning_rate.schedule)  # type: ignore[attr-defined]
-    return FormField(path, "Rates by step", shown, "text", hint="400: 0.002 is the rate 0.002 from step 400 on.")
+def _entries(path: str, entries) -> FormField:
+    shown, hint = optimizers.entries_text(entries), "400: 0.002 is the rate 0.002 from step 400 on."
+    return FormField(path, "Rates by step", shown, "text", hint=hint)
 
 
 def by_path(config) -> dict[str, FormField]:

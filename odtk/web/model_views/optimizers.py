@@ -129,7 +129,7 @@ def _entries_value(path: str, typed: str) -> str:
     for part, match in zip(parts, found, strict=True):
         if match is None or not _is_number(match[2]):
             raise ConfigError(f"{path}: {part!r} is no step and rate. Type them as 400: 0.002, 533: 0.0002.")
-    return "[" + ", ".join(f"{{step: {match[1]} learning_rate: {match[2]}}}" for match in found if match) + "]"
+    return "[" + ", ".join(f"{{step: {int(match[1])} learning_rate: {match[2]}}}" for match in found if match) + "]"
 
 
 def _is_number(text: str) -> bool:
