@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from odtk.boxes import geometry
 from odtk.boxes.grid_anchors import GridAnchors
@@ -56,10 +55,5 @@ def anchor_grid(
 
 
 def anchor_matching() -> AnchorMatching:
-    """That of the first stage; training leaves out anchors that reach over the image, unless they are clipped to it."""
-
-    def similarity(boxes, anchors):
-        inside = tf.reduce_all((anchors[:, :2] >= 0) & (anchors[:, 2:] <= 1), axis=-1)
-        return tf.where(inside, geometry.iou(boxes, anchors), -1.0)
-
-    return AnchorMatching("iou", similarity, MATCHED_THRESHOLD, force_match=True)
+    """That of the first stage; an anchor that is clipped to the image does not reach over it."""
+    return AnchorMatching("iou", geometry.iou, MATCHED_THRESHOLD, force_match=True, leaves_out_outside=True)
