@@ -48,10 +48,11 @@ def anchor_grid(
     anchors = build_anchors(model.first_stage_anchor_generator)
     height, width = image_size
     found = anchors.lay_out(map_sizes).numpy() / np.array([height, width, height, width], np.float32)
-    if model.clip_anchors_to_image:
-        found = np.clip(found, 0.0, 1.0)
     ends = np.cumsum([rows * columns * anchors.per_location for rows, columns in map_sizes])[:-1]
-    return AnchorGrid([part.reshape(*size, -1, 4) for part, size in zip(np.split(found, ends), map_sizes, strict=True)])
+    levels = [part.reshape(*size, -1, 4) for part, size in zip(np.split(found, ends), map_sizes, strict=True)]
+    if not model.clip_anchors_to_image:
+        return AnchorGrid(levels)
+    return AnchorGrid([np.clip(level, 0.0, 1.0) for level in levels], unclipped=levels)
 
 
 def anchor_matching() -> AnchorMatching:

@@ -12,6 +12,13 @@ class AnchorGrid:
     """The anchors for one image size, by feature map, yxyx normalized: float32 [rows, columns, anchors per cell, 4]."""
 
     levels: list[np.ndarray]
+    unclipped: list[np.ndarray] | None = None
+    """The same before they are clipped to the image; None if they are not."""
+
+    @property
+    def whole_levels(self) -> list[np.ndarray]:
+        """The levels with anchors as large as they are, wherever they reach."""
+        return self.levels if self.unclipped is None else self.unclipped
 
     @functools.cached_property
     def anchors(self) -> np.ndarray:
