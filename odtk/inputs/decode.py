@@ -109,7 +109,10 @@ def _boxes(features: dict, class_ids) -> dict:
     with tf.control_dependencies([tf.raw_ops.Assert(condition=alike, data=[_UNLIKE])]):
         sides, class_ids = [tf.identity(side) for side in sides], tf.identity(class_ids)
     numbers = tf.range(count)
-    one_per_box = lambda feature, default: _one_per_box(features[f"image/object/{feature}"], numbers, count, default)  # noqa: E731
+
+    def one_per_box(feature: str, default) -> tf.Tensor:
+        return _one_per_box(features[f"image/object/{feature}"], numbers, count, default)
+
     return {
         "boxes": tf.stack(sides, axis=1),
         "classes": tf.cast(class_ids, tf.int32) - 1,
