@@ -228,7 +228,7 @@ SMALL = {
     "centernet_small": {"num_steps": 300},
     # All anchors are sampled, so that the losses are no draw.
     "faster_rcnn_resnet50_fpn_small": {
-        "num_steps": 160,
+        "num_steps": 260,
         "set": [("model.faster_rcnn.first_stage_minibatch_size", "4000")],
     },
 }

@@ -54,7 +54,8 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
 
     Only the best anchors are considered first, those with a score above a floor. Whether a box is suppressed depends
     only on higher scores of its class, so the detections above the floor are the same as without one; the floor is
-    lowered if there are fewer than `max_total`.
+    lowered if there are fewer than `max_total`. Of many equal scores none is above its floor: tries at such floors are
+    left out.
     """
     if onnx_operations.are_needed():
         return _suppress_by_one_operation(boxes, scores, window, params)
@@ -68,10 +69,12 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
         count=tf.zeros([batch], tf.int32),
     )
 
+    first = best.first_try(params)
+
     def unsettled(tries, kept):
         floor = tf.gather(best.floors, tf.maximum(tries - 1, 0))
         settled = (kept.count == params.max_total) | (floor <= params.score_threshold)
-        return (tries == 0) | ~tf.reduce_all(settled)
+        return (tries == first) | ~tf.reduce_all(settled)
 
     def suppress_at(tries, _):
         rows = best.rows_above(tries)
@@ -84,7 +87,7 @@ def multiclass_suppression(boxes, scores, window, params: SuppressionParams) -> 
         is_kept = tf.sequence_mask(kept.count, params.max_total)
         return tries + 1, kept._replace(anchors=tf.where(is_kept, anchors, 0))
 
-    return tf.while_loop(unsettled, suppress_at, (0, nothing))[1]
+    return tf.while_loop(unsettled, suppress_at, (first, nothing))[1]
 
 
 def _suppress_by_one_operation(boxes, scores, window, params: SuppressionParams) -> Kept:
@@ -124,7 +127,14 @@ class _BestAnchors(NamedTuple):
     """int32 [tries], how many of them can have a score above the floor"""
     floors: tf.Tensor
     """float32 [tries, batch], decreasing to the threshold"""
+    above: tf.Tensor
+    """int32 [tries, batch], how many of `order` have a score above the floor"""
     num_anchors: tf.Tensor
+
+    def first_try(self, params: SuppressionParams):
+        """The first try, int32, with enough anchors above the floor in every image, or whose floor is the threshold."""
+        enough = (self.above >= params.max_total) | (self.floors <= params.score_threshold)
+        return tf.argmax(tf.reduce_all(enough, axis=1), output_type=tf.int32)
 
     def rows_above(self, tries):
         """The rows of all anchors that can have a score above the floor, int32 [batch, n], ascending.
@@ -148,7 +158,8 @@ def _best_anchors(scores, params: SuppressionParams) -> _BestAnchors:
     floors = tf.gather(top.values, counts - 1, axis=1)
     floors = tf.pad(floors, [[0, 0], [0, 1]], constant_values=params.score_threshold)
     floors = tf.transpose(tf.maximum(floors, params.score_threshold))
-    return _BestAnchors(top.indices, counts, floors, num_anchors)
+    above = tf.reduce_sum(tf.cast(top.values > floors[..., None], tf.int32), axis=-1)
+    return _BestAnchors(top.indices, counts, floors, above, num_anchors)
 
 
 def _suppress_above(floor, boxes, scores, window, params: SuppressionParams) -> Kept:

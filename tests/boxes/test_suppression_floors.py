@@ -72,3 +72,20 @@ def test_a_floor_is_the_best_class_of_the_ranks_anchor(monkeypatch):
     params = dataclasses.replace(PARAMS, max_total=1, score_threshold=0.25)
     floors = suppression._best_anchors(tf.constant(scores), params).floors
     np.testing.assert_array_equal(floors[:, 0], np.float32([0.9, 0.3, 0.25]))
+
+
+@pytest.mark.parametrize(
+    ("scores", "first"),
+    [
+        ([[0.9, 0.8, 0.7, 0.6]], 0),
+        ([[0.9, 0.9, 0.9, 0.6]], 1),  # none is above the second best
+        ([[0.9, 0.9, 0.9, 0.9]], 2),
+        ([[0.9, 0.1, 0.1, 0.1]], 0),  # the first floor is the threshold already
+        ([[0.9, 0.8, 0.7, 0.6], [0.9, 0.9, 0.9, 0.6]], 1),
+    ],
+)
+def test_tries_at_the_floors_of_equal_scores_are_left_out(monkeypatch, scores, first):
+    monkeypatch.setattr(suppression, "FLOOR_RANKS", (2, 4))
+    params = dataclasses.replace(PARAMS, max_total=1, score_threshold=0.25)
+    best = suppression._best_anchors(tf.constant(scores)[..., None], params)
+    assert best.first_try(params) == first

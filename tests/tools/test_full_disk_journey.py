@@ -60,9 +60,10 @@ def test_train_says_what_is_still_there(journey, tmp_path, monkeypatch):
 
 
 def test_export_predict_and_demo_leave_nothing(journey, tmp_path):
-    with small_disk(tmp_path / "disk", 3000) as disk:
+    with small_disk(tmp_path / "small", 1500) as disk:
         refused(disk, "out", "export", journey / "a.config", journey / "model", disk / "out")
         assert names(disk) == []
+    with small_disk(tmp_path / "disk", 3000) as disk:
         (disk / "fill").write_bytes(bytes(2_980_000))
         refused(disk, "out", "predict", journey / "exported", journey / "pets/images", "--output", disk / "out")
         refused(disk, "demo/pets", "demo", disk / "demo", "--num-images", "20")

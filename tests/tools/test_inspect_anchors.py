@@ -11,11 +11,16 @@ import tensorflow as tf
 
 from odtk import images, pipeline
 from odtk.annotations.annotated_image import AnnotatedObject
+from odtk.boxes import geometry
 from odtk.datasets.checks import anchors
 from odtk.datasets.open_dataset import Target
 from odtk.datasets.sources import DatasetSource
 from odtk.detectors import families
 from odtk.detectors.build import build_detector
+from odtk.detectors.faster_rcnn.anchors import build_anchors
+from odtk.detectors.faster_rcnn.first_stage import MATCHED_THRESHOLD, FirstStage
+from odtk.detectors.faster_rcnn.groundtruth import PixelGroundtruth
+from odtk.detectors.parts.input_size import output_size
 from odtk.detectors.ssd.build import build_training
 from odtk.detectors.ssd.resnet_fpn import ResnetFpn
 from odtk.errors import ConfigError
@@ -59,6 +64,24 @@ def _by_the_matcher(config, boxes, image, frame_anchors):
     return enough, forced & ~enough
 
 
+def _by_the_first_stage(config, boxes, image):
+    """by_threshold and by_force of boxes in images of 4, from the targets of the training of a Faster R-CNN."""
+    model = config.model.faster_rcnn
+    (height, width), layout = output_size(model.image_resizer), build_anchors(model.first_stage_anchor_generator)
+    levels = families.of(config).anchor_grid(config.model, (height, width)).levels
+    stage = FirstStage(*layout, proposals=None, sampling=None, clips_anchors=model.clip_anchors_to_image)
+    maps = [tf.zeros([1, *level.shape[:2], 1]) for level in levels]
+    every, counted = stage.anchors_of(maps, tf.constant([height, width]), training=True)
+    scaled = (boxes * np.float32([height, width, height, width])).reshape(-1, 4, 4)
+    ones = np.ones(scaled.shape[:2], np.float32)
+    truth = PixelGroundtruth(tf.constant(scaled), tf.zeros_like(ones, tf.int32), ones, tf.fill([len(scaled)], 4))
+    match = stage.assign(every, counted, truth).match.numpy()
+    overlaps = geometry.iou(scaled.reshape(-1, 4), tf.boolean_mask(every, counted)).numpy()
+    enough = overlaps.max(axis=1) >= MATCHED_THRESHOLD
+    got_one = np.array([row % 4 in match[row // 4] for row in range(len(boxes))])
+    return enough, got_one & ~enough
+
+
 @pytest.mark.parametrize("size", [(320, 320), (330, 200)])
 def test_anchors_are_those_of_the_detector(config, size):
     if size != (320, 320):
@@ -84,6 +107,32 @@ def test_matched_by_threshold_and_by_force_as_the_matcher_says(config, boxes_per
     np.testing.assert_array_equal(matched.by_force, forced)
     assert 20 < enough.sum() < 220
     assert forced.any()
+
+
+@pytest.mark.parametrize("clips", [False, True])
+@pytest.mark.parametrize("name", ["faster_rcnn_resnet50_fpn_small", "faster_rcnn_resnet50_v1_640x640_pets"])
+def test_matched_as_the_first_stage_of_a_faster_rcnn_says(name, clips):
+    config = pipeline.read(name)
+    model = config.model.faster_rcnn
+    model.clip_anchors_to_image = clips
+    model.use_static_shapes = model.use_static_balanced_label_sampler = False  # for which all anchors must count
+    boxes, image = _boxes(240), np.arange(240) // 4
+    seen = anchors.frames(config, np.full(60, 90), np.full(60, 120))
+    matched = anchors.match(config, seen, boxes, image)
+    enough, forced = _by_the_first_stage(config, boxes, image)
+    np.testing.assert_array_equal(matched.by_threshold, enough)
+    np.testing.assert_array_equal(matched.by_force, forced)
+    assert 5 < enough.sum() < 220
+    assert forced.any()
+
+
+def test_an_image_that_all_anchors_reach_over_matches_nothing():
+    config = pipeline.read("faster_rcnn_resnet50_fpn_small")
+    config.model.faster_rcnn.clip_anchors_to_image = False
+    config.model.faster_rcnn.image_resizer.identity_resizer.SetInParent()
+    seen = anchors.frames(config, np.array([4, 200]), np.array([4, 200]))
+    matched = anchors.match(config, seen, _boxes(6), np.repeat([0, 1], 3))
+    assert (matched.by_threshold | matched.by_force).tolist() == [False] * 3 + [True] * 3
 
 
 def test_boxes_that_want_the_same_anchor_have_it_in_the_order_of_the_image(config):

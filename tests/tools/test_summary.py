@@ -10,6 +10,8 @@ from golden_cases import GOLDEN, variant_case
 from odtk import pipeline
 from odtk.annotations.annotated_image import AnnotatedImage
 from odtk.cli.main import cli
+from odtk.detectors import families
+from odtk.detectors.parts.anchor_grid import AnchorGrid
 from odtk.errors import ConfigError
 from odtk.records import example, shards
 from odtk.tools.summary import document, read_model_config, summary
@@ -40,10 +42,23 @@ def test_an_anchor_is_as_large_in_the_original_as_what_it_covers(report):
 
 
 def test_padding_does_not_count_as_a_part_of_the_image():
-    grid = type("Grid", (), {"levels": [np.full([2, 2, 1, 4], [0.0, 0.0, 0.5, 0.25], np.float32)]})
+    grid = AnchorGrid([np.full([2, 2, 1, 4], [0.0, 0.0, 0.5, 0.25], np.float32)])
     (level,) = anchor_levels(grid, Frame(original=(100, 400), scaled=(50, 200), padded=(200, 200)))
     assert level.input_sizes == ((100.0, 50.0),)
     assert level.original_sizes == ((200.0, 100.0),)
+
+
+def test_anchors_that_training_clips_are_shown_whole():
+    config = pipeline.read("faster_rcnn_resnet50_fpn_small")
+    assert config.model.faster_rcnn.clip_anchors_to_image
+    frame = Frame(original=(128, 128), scaled=(128, 128), padded=(128, 128))
+    levels = anchor_levels(families.of(config).anchor_grid(config.model, (128, 128)), frame)
+    assert [level.stride for level in levels] == pytest.approx([8, 16, 32])
+    for level in levels:
+        areas = np.sort(np.prod(level.input_sizes, axis=1))
+        np.testing.assert_allclose(
+            areas, np.repeat([(4 * level.stride) ** 2, 2 * (4 * level.stride) ** 2], 3), rtol=1e-5
+        )
 
 
 def test_the_memory_of_a_step_is_weights_gradients_slots_and_each_images(report):

@@ -87,11 +87,14 @@ def match(config, seen: Frames, boxes: np.ndarray, image: np.ndarray) -> Matched
         for size, chosen in _by_frame(seen, image):
             grid = family.anchor_grid(config.model, size)
             assert grid is not None  # a model with matching has anchors
-            best = np.concatenate([_best(grid, boxes[part], matching.similarity) for part in _parts(chosen)])
+            if not matching.takes(grid.anchors).any():
+                bar.advance(len(chosen))
+                continue
+            best = np.concatenate([_best(grid, boxes[part], matching) for part in _parts(chosen)])
             by_threshold[chosen] = best >= matching.matched_threshold
             if matching.force_match:
                 wanted = ~by_threshold[chosen]
-                by_force[chosen] = _forced(grid, boxes[chosen], image[chosen], wanted, matching.similarity)
+                by_force[chosen] = _forced(grid, boxes[chosen], image[chosen], wanted, matching)
             bar.advance(len(chosen))
     return Matched(by_threshold, by_force, matching)
 
@@ -135,17 +138,25 @@ def _parts(chosen: np.ndarray) -> list[np.ndarray]:
     return [chosen[start : start + _CHUNK] for start in range(0, len(chosen), _CHUNK)]
 
 
-def _best(grid: AnchorGrid, boxes: np.ndarray, similarity: Callable) -> np.ndarray:
+def _best(grid: AnchorGrid, boxes: np.ndarray, matching: AnchorMatching) -> np.ndarray:
     """The greatest similarity of each box with any anchor: float32 [n]."""
-    candidates = np.concatenate([_nearest(level, boxes) for level in grid.levels], axis=1)
-    return tf.reduce_max(similarity(tf.constant(boxes[:, None]), tf.constant(candidates)), axis=[1, 2]).numpy()
+    shapes = [level[:, :, shape] for level in grid.levels for shape in range(level.shape[2])]
+    found = [_nearest(shape, matching.takes(shape), boxes) for shape in shapes]
+    candidates = np.concatenate([each for each in found if each is not None], axis=1)
+    return tf.reduce_max(matching.similarity(tf.constant(boxes[:, None]), tf.constant(candidates)), axis=[1, 2]).numpy()
 
 
-def _nearest(level: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """The anchors of the four cells around each box's center: float32 [n, candidates, 4]."""
-    rows = _around((level[:, 0, 0, 0] + level[:, 0, 0, 2]) / 2, (boxes[:, 0] + boxes[:, 2]) / 2)
-    columns = _around((level[0, :, 0, 1] + level[0, :, 0, 3]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
-    return level[rows[:, :, None], columns[:, None, :]].reshape(len(boxes), -1, 4)
+def _nearest(anchors: np.ndarray, taken: np.ndarray, boxes: np.ndarray) -> np.ndarray | None:
+    """Of anchors of one shape [rows, columns, 4] those around each box's center: float32 [n, 4, 4].
+
+    Of those `taken`, bool [rows, columns], which are a rectangle of the grid; None if there are none.
+    """
+    anchors = anchors[taken.any(axis=1)][:, taken.any(axis=0)]
+    if not anchors.size:
+        return None
+    rows = _around((anchors[:, 0, 0] + anchors[:, 0, 2]) / 2, (boxes[:, 0] + boxes[:, 2]) / 2)
+    columns = _around((anchors[0, :, 1] + anchors[0, :, 3]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
+    return anchors[rows[:, :, None], columns[:, None, :]].reshape(len(boxes), -1, 4)
 
 
 def _around(centers: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -155,7 +166,7 @@ def _around(centers: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _forced(
-    grid: AnchorGrid, boxes: np.ndarray, image: np.ndarray, wanted: np.ndarray, similarity: Callable
+    grid: AnchorGrid, boxes: np.ndarray, image: np.ndarray, wanted: np.ndarray, matching: AnchorMatching
 ) -> np.ndarray:
     """Which of the `wanted` boxes are forced to match their best anchor: bool [n]; `image` is sorted.
 
@@ -163,9 +174,9 @@ def _forced(
     """
     _, place, counts = np.unique(image, return_inverse=True, return_counts=True)
     rivals = np.flatnonzero((counts > 1)[place] & np.isin(image, image[wanted]))
-    best = np.full(len(boxes), -1)
+    best, anchors = np.full(len(boxes), -1), tf.constant(grid.anchors[matching.takes(grid.anchors)])
     for part in np.array_split(rivals, max(1, -(-len(rivals) // _COMPARED))):
-        best[part] = tf.argmax(similarity(tf.constant(boxes[part]), tf.constant(grid.anchors)), axis=1).numpy()
+        best[part] = tf.argmax(matching.similarity(tf.constant(boxes[part]), anchors), axis=1).numpy()
     first = np.zeros(len(boxes), bool)
     first[np.unique(np.stack([image, best]), axis=1, return_index=True)[1]] = True
     return wanted & first

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from odtk.boxes import geometry
 from odtk.boxes.grid_anchors import GridAnchors
@@ -49,17 +48,13 @@ def anchor_grid(
     anchors = build_anchors(model.first_stage_anchor_generator)
     height, width = image_size
     found = anchors.lay_out(map_sizes).numpy() / np.array([height, width, height, width], np.float32)
-    if model.clip_anchors_to_image:
-        found = np.clip(found, 0.0, 1.0)
     ends = np.cumsum([rows * columns * anchors.per_location for rows, columns in map_sizes])[:-1]
-    return AnchorGrid([part.reshape(*size, -1, 4) for part, size in zip(np.split(found, ends), map_sizes, strict=True)])
+    levels = [part.reshape(*size, -1, 4) for part, size in zip(np.split(found, ends), map_sizes, strict=True)]
+    if not model.clip_anchors_to_image:
+        return AnchorGrid(levels)
+    return AnchorGrid([np.clip(level, 0.0, 1.0) for level in levels], unclipped=levels)
 
 
 def anchor_matching() -> AnchorMatching:
-    """That of the first stage; training leaves out anchors that reach over the image, unless they are clipped to it."""
-
-    def similarity(boxes, anchors):
-        inside = tf.reduce_all((anchors[:, :2] >= 0) & (anchors[:, 2:] <= 1), axis=-1)
-        return tf.where(inside, geometry.iou(boxes, anchors), -1.0)
-
-    return AnchorMatching("iou", similarity, MATCHED_THRESHOLD, force_match=True)
+    """That of the first stage; an anchor that is clipped to the image does not reach over it."""
+    return AnchorMatching("iou", geometry.iou, MATCHED_THRESHOLD, force_match=True, leaves_out_outside=True)

@@ -32,11 +32,8 @@ class AnchorLevel:
 
 
 def anchor_levels(grid: AnchorGrid | None, frame: Frame) -> list[AnchorLevel]:
-    """The levels, finest first; none for a model without anchors.
-
-    A level's sizes are those of its middle cell, as anchors may be cut at the image's edge.
-    """
-    return [] if grid is None else [_level(anchors, frame) for anchors in grid.levels]
+    """The levels, finest first; none for a model without anchors. Sizes are those before anchors are clipped."""
+    return [] if grid is None else [_level(anchors, frame) for anchors in grid.whole_levels]
 
 
 def _level(anchors: np.ndarray, frame: Frame) -> AnchorLevel:
