@@ -23,7 +23,8 @@ document.addEventListener("htmx:configRequest", (event) => {
 
 document.addEventListener("htmx:beforeOnLoad", (event) => {
   // A page that is to be loaded again waits for the answer to what was not sent yet.
-  if (event.detail.xhr.getResponseHeader("HX-Refresh") && [...event.target.querySelectorAll(CONTROLS)].some(isNew)) event.preventDefault();
+  const all = [...document.querySelectorAll('[name^="f:"], [name^="o:"], [name=aug]')];
+  if (event.detail.xhr.getResponseHeader("HX-Refresh") && all.some(isNew)) event.preventDefault();
 });
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
@@ -45,7 +46,8 @@ document.addEventListener("htmx:oobAfterSwap", () => {
 
 document.addEventListener("htmx:afterRequest", (event) => {
   // What was refused as a whole, or never arrived, is not known.
-  if (!event.detail.successful) event.detail.requestConfig.elt.querySelectorAll(CONTROLS).forEach((each) => sent.delete(each));
+  const form = event.detail.requestConfig.elt;
+  if (!event.detail.successful) form.querySelectorAll(CONTROLS).forEach((each) => sent.delete(each));
   for (const text of lost) {
     const line = document.createElement("p");
     line.className = "wrong";
