@@ -25,7 +25,7 @@ $(READY): pyproject.toml
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check 'pip>=23.1'
 	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
 	@# By all cores and without the packages' own tests, where pip compiles all, one file after another.
-	@$(VENV_PYTHON) -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' .venv/lib || true
+	@$(VENV_PYTHON) -m compileall -qq -j 0 -x 'site-packages/.*(/tests?/|_test\.py$$)' .venv/lib || true
 	@touch $(READY)
 
 demo: $(READY)  ## all steps on synthetic data, about 5 minutes on 2 cores

@@ -7,8 +7,16 @@ so every function here states its grid. An image is `[height, width, channels]`;
 
 import tensorflow as tf
 
-_PNG, _GIF, _BMP = b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM"
 _HEADER = 26  # bytes that hold the size in all formats but JPEG
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
+# Of PNG, GIF and BMP: where in the header width and height are, and what each byte counts.
+_BIG, _SMALL = (2**24, 2**16, 2**8, 1), (1, 2**8, 2**16, 2**24)
+_NUMBERS = ((16, _BIG), (20, _BIG), (6, _SMALL[:2]), (8, _SMALL[:2]), (18, _SMALL), (22, _SMALL))
+_PLACES = [[0] * start + [*counts] + [0] * (_HEADER - start - len(counts)) for start, counts in _NUMBERS]
+_IS_SIGNED = [[False], [False], [True]]
+
+# One gray pixel, without the tables by which it would be decoded.
+_EMPTY_JPEG = bytes.fromhex("ffd8 ffc0000b080001000101011100 ffda0008010100003f00 ffd9")
 
 METHODS = ("bilinear", "nearest", "bicubic", "area")
 
@@ -28,22 +36,24 @@ def decode(encoded, max_pixels: int | None = None) -> tf.Tensor:
 
 def encoded_size(encoded) -> tf.Tensor:
     """(width, height) int64 [2] in the header of JPEG, PNG, GIF or BMP bytes (string scalar); 0 for others."""
-    return tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: tf.cast(tf.io.extract_jpeg_shape(encoded), tf.int64)[1::-1],
-        lambda: _size_in_header(encoded),
-    )
+    is_jpeg = tf.io.is_jpeg(encoded)
+    # Of others the size of an empty JPEG is read, and not used: the branches of a tf.cond are functions, with which a
+    # dataset starts later. This operation copies no bytes where it is given scalars.
+    jpeg = tf.raw_ops.Select(condition=is_jpeg, x=encoded, y=tf.constant(_EMPTY_JPEG))
+    size = tf.cast(tf.io.extract_jpeg_shape(jpeg), tf.int64)[1::-1]
+    return tf.where(is_jpeg, size, _size_in_header(encoded))
 
 
 def _size_in_header(encoded) -> tf.Tensor:
+    """(width, height) of PNG, GIF and BMP; 0 for others."""
     # Zeros follow what is shorter.
     header = tf.cast(tf.io.decode_raw(encoded, tf.uint8, fixed_length=_HEADER), tf.int64)
-    png = tf.linalg.matvec(tf.reshape(header[16:24], [2, 4]), tf.constant([2**24, 2**16, 2**8, 1], tf.int64))
-    gif = tf.linalg.matvec(tf.reshape(header[6:10], [2, 2]), tf.constant([1, 2**8], tf.int64))
-    bmp = tf.linalg.matvec(tf.reshape(header[18:26], [2, 4]), tf.constant([1, 2**8, 2**16, 2**24], tf.int64))
-    bmp = tf.where(bmp >= 2**31, 2**32 - bmp, bmp)  # a negative height means that the rows start at the top
-    starts = [tf.strings.substr(encoded, 0, len(magic)) == magic for magic in (_PNG, _GIF, _BMP)]
-    return sum(tf.where(is_it, size, 0) for is_it, size in zip(starts, (png, gif, bmp), strict=True))
+    sizes = tf.reshape(tf.linalg.matvec(tf.constant(_PLACES, tf.int64), header), [len(_MAGIC), 2])
+    # A negative height of a BMP means that the rows start at the top.
+    sizes = tf.where(tf.constant(_IS_SIGNED) & (sizes >= 2**31), 2**32 - sizes, sizes)
+    begins = tf.fill([len(_MAGIC)], tf.strings.substr(encoded, 0, max(map(len, _MAGIC))))
+    is_it = tf.strings.substr(begins, [0] * len(_MAGIC), list(map(len, _MAGIC))) == tf.constant(_MAGIC)
+    return tf.reduce_sum(tf.where(tf.reshape(is_it, [-1, 1]), sizes, 0), axis=0)
 
 
 def _require_at_most(max_pixels: int, size) -> tf.Operation:

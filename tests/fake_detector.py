@@ -101,10 +101,7 @@ class FakeDetector(Detector):
     def __init__(self, resizer, num_classes: int):
         super().__init__(name="fake")
         self.network, self.num_classes = FakeNetwork(num_classes), num_classes
-        self.resize_one, self.image_size = build_resizer(resizer), output_size(resizer)
-
-    def resize(self, image):
-        return self.resize_one(image)
+        self.resize, self.image_size = build_resizer(resizer), output_size(resizer)
 
     def preprocess(self, images, true_image_shapes):
         assert true_image_shapes.shape[1:] == [3]

@@ -1,7 +1,7 @@
 """The interface between a detector and the code that trains, evaluates or exports it."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
@@ -62,6 +62,11 @@ class Detector(tf.Module, abc.ABC):
 
     network: tf_keras.Model
     """Everything that has variables."""
+    resize: Callable
+    """One image [h, w, 3] float32 to (resized and padded image, true_image_shape int32 [3]), by the config's resizer.
+
+    A function that does not know the detector: TensorFlow keeps what a dataset calls for as long as the process lives.
+    """
     num_classes: int
     image_size: tuple[int, int] | None
     """The (height, width) of all images after `resize`, None if it depends on the image."""
@@ -80,10 +85,6 @@ class Detector(tf.Module, abc.ABC):
     add_regularization_loss: bool = True
     frozen_keys: frozenset[str] = frozenset()
     """The keys of `checkpoint_variables` that training leaves as they are; see odtk.training.freezing."""
-
-    @abc.abstractmethod
-    def resize(self, image):
-        """One image [h, w, 3] float32 to (resized and padded image, true_image_shape int32 [3])."""
 
     @abc.abstractmethod
     def preprocess(self, images, true_image_shapes):

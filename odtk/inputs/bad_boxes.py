@@ -15,7 +15,8 @@ _NAMED = 10
 def usable(boxes) -> tf.Tensor:
     """Which boxes [n, 4] `odtk.records.box_errors` accepts: bool [n]. A NaN fails every comparison."""
     near = tf.clip_by_value(boxes, box_errors.LOWEST, box_errors.HIGHEST) == boxes
-    ordered = boxes[:, :2] <= boxes[:, 2:]
+    lowest, highest = tf.split(boxes, 2, axis=1)
+    ordered = lowest <= highest
     return tf.reduce_all(tf.concat([near, ordered], 1), axis=1)
 
 

@@ -59,7 +59,7 @@ def build_train_dataset(
     context = input_context or tf.distribute.InputContext()
     files = dataset.find_files(_input_paths(reader, "train_input_reader"))
     examples = dataset.prepare(
-        _build_training_records(reader, files, seed, record_filter, context, start),
+        build_training_records(reader, files, seed, record_filter, context, start),
         parse=_build_parser(reader, num_classes, _flat(files), bad_boxes, record_filter),
         augment=augment,
         resize=resize,
@@ -148,7 +148,8 @@ def record_files(reader) -> list[str]:
     return _flat(dataset.find_files(_input_paths(reader, "tf_record_input_reader")))
 
 
-def _build_training_records(
+@without_autograph
+def build_training_records(
     reader,
     files: list[list[str]],
     seed: int,
@@ -156,6 +157,11 @@ def _build_training_records(
     context: tf.distribute.InputContext,
     start: Position,
 ) -> tf.data.Dataset:
+    """The records that `build_train_dataset` prepares, in their order: (number of the position, record).
+
+    `files`: those of each path of the InputReader, see `dataset.find_files`; for a record see `dataset.open_files`.
+    Raises ConfigError for weights of another number.
+    """
     weights = list(reader.sample_from_datasets_weights)
     if weights and len(weights) != len(files):
         raise ConfigError(

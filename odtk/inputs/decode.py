@@ -79,10 +79,9 @@ def make_parser(label_map: LabelMap | None, num_classes: int, bad_boxes: BadBoxe
     class_ids = _make_class_lookup(label_map)
 
     def labeled_classes(features) -> tf.Tensor:
-        rows = tf.cast(class_ids(features, "image/class"), tf.int32) - 1
-        known = tf.boolean_mask(rows, (rows >= 0) & (rows < num_classes))
-        named = tf.reduce_max(tf.one_hot(known, num_classes), axis=0)
-        return tf.where(tf.size(known) > 0, named, 1.0)
+        # Classes that are not known are rows of zeros.
+        rows = tf.one_hot(tf.cast(class_ids(features, "image/class"), tf.int32) - 1, num_classes)
+        return tf.where(tf.reduce_any(rows > 0), tf.reduce_max(rows, axis=0), 1.0)
 
     def parse(serialized, place=None) -> dict:
         features = tf.io.parse_single_example(serialized, _FEATURES)
@@ -109,21 +108,27 @@ def _boxes(features: dict, class_ids) -> dict:
     # All uses of the lists run after the assertion, so that they do not fail with another message.
     with tf.control_dependencies([tf.raw_ops.Assert(condition=alike, data=[_UNLIKE])]):
         sides, class_ids = [tf.identity(side) for side in sides], tf.identity(class_ids)
+    numbers = tf.range(count)
+
+    def one_per_box(feature: str, default) -> tf.Tensor:
+        return _one_per_box(features[f"image/object/{feature}"], numbers, count, default)
+
     return {
         "boxes": tf.stack(sides, axis=1),
         "classes": tf.cast(class_ids, tf.int32) - 1,
-        "weights": _one_per_box(features["image/object/weight"], count, 1.0),
-        "is_crowd": tf.cast(_one_per_box(features["image/object/is_crowd"], count, 0), tf.bool),
-        "difficult": tf.cast(_one_per_box(features["image/object/difficult"], count, 0), tf.bool),
-        "group_of": tf.cast(_one_per_box(features["image/object/group_of"], count, 0), tf.bool),
-        "area": _one_per_box(features["image/object/area"], count, 0.0),
+        "weights": one_per_box("weight", 1.0),
+        "is_crowd": tf.cast(one_per_box("is_crowd", 0), tf.bool),
+        "difficult": tf.cast(one_per_box("difficult", 0), tf.bool),
+        "group_of": tf.cast(one_per_box("group_of", 0), tf.bool),
+        "area": one_per_box("area", 0.0),
     }
 
 
-def _one_per_box(values, count, default) -> tf.Tensor:
-    """The record's values if it has one for every box, else the default for all of them."""
-    absent = tf.fill([count], tf.constant(default, values.dtype))
-    return _either(tf.size(values) == count, values, absent)
+def _one_per_box(values, numbers, count, default) -> tf.Tensor:
+    """The record's values if it has one for every box, else the default for all of them; numbers: of the boxes."""
+    size = tf.size(values)
+    with_default = tf.concat([values, tf.constant([default], values.dtype)], 0)
+    return tf.gather(with_default, tf.where(size == count, numbers, size))
 
 
 def _either(is_first, first, second) -> tf.Tensor:

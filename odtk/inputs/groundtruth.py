@@ -5,6 +5,7 @@ Inside this package an example is a dictionary: `image` [h, w, 3] (uint8, or flo
 entry per box for each of BOX_FIELDS. Boxes are normalized yxyx, classes 0-based.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from odtk.boxes import geometry
@@ -15,7 +16,7 @@ UNIT_WINDOW = (0.0, 0.0, 1.0, 1.0)  # the whole image, normalized yxyx
 
 def keep(example: dict, wanted) -> dict:
     """The example with only the boxes for which `wanted` (bool [n]) is true."""
-    indices = tf.where(wanted)[:, 0]
+    indices = tf.squeeze(tf.where(wanted), 1)
     return {**example, **{field: tf.gather(example[field], indices) for field in BOX_FIELDS}}
 
 
@@ -45,11 +46,12 @@ def clip_to_image(boxes) -> tf.Tensor:
 
 def pad_boxes(example: dict, count: int) -> dict:
     """BOX_FIELDS truncated or zero-padded to `count` boxes, and `num_boxes`, the number of valid ones (int32)."""
-    num_boxes = tf.minimum(tf.shape(example["boxes"])[0], count)
-    padded = {field: _pad(example[field][:count], count - num_boxes, count) for field in BOX_FIELDS}
-    return {**padded, "num_boxes": num_boxes}
+    present = tf.shape(example["boxes"])[0]
+    # Behind the boxes is a row of zeros, which stands for each that is missing.
+    places = tf.minimum(np.arange(count, dtype=np.int32), present)
+    padded = {field: tf.gather(_with_zeros(example[field]), places) for field in BOX_FIELDS}
+    return {**padded, "num_boxes": tf.minimum(present, count)}
 
 
-def _pad(values, missing, count: int) -> tf.Tensor:
-    margins = [[0, missing]] + [[0, 0]] * (values.shape.rank - 1)
-    return tf.ensure_shape(tf.pad(values, margins), [count, *values.shape[1:]])
+def _with_zeros(values) -> tf.Tensor:
+    return tf.concat([values, tf.zeros([1, *values.shape[1:]], values.dtype)], 0)

@@ -24,7 +24,8 @@ def detector(golden_dir):
     # The golden signatures were read off this model; its width and depth do not matter to them.
     config = pipeline.read(golden_dir / "ssd_resnet50_320.config")
     config.model.ssd.feature_extractor.depth_multiplier = 0.1
-    config.model.ssd.box_predictor.weight_shared_convolutional_box_predictor.depth = 16
+    predictor = config.model.ssd.box_predictor.weight_shared_convolutional_box_predictor
+    predictor.depth, predictor.num_layers_before_predictor = 16, 1
     return _with_weights(build_detector(config))
 
 
@@ -65,6 +66,7 @@ def small_detector(request):
     text_format.Merge(RESIZERS[request.param], config.model.ssd.image_resizer)
     if request.param == "unpadded":
         config.model.ssd.feature_extractor.pad_to_multiple = 32
+    config.model.ssd.box_predictor.weight_shared_convolutional_box_predictor.num_layers_before_predictor = 1
     return request.param, _with_weights(build_detector(config))
 
 

@@ -1,5 +1,6 @@
 """The whole journey with a detector that only the contracts know: train, evaluate, export, predict, inspect."""
 
+import gc
 import io
 import json
 import shutil
@@ -50,6 +51,8 @@ class Journey:
     model_dir: Path
     trained: object
     evaluated: object
+    left: int
+    """Detectors that are in memory after both."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +68,14 @@ def journey(registered, tmp_path_factory) -> Journey:
     config, model_dir = folder / "pipeline.config", folder / "model"
     config.write_text(fake_detector.CONFIG.replace("{records}", str(records)))
     trained = train(config, model_dir, log_every=1, checkpoint_every=3, seed=1)
-    return Journey(config, model_dir, trained, evaluate(config, model_dir))
+    evaluated = evaluate(config, model_dir)
+    gc.collect()
+    left = sum(type(each) is fake_detector.FakeDetector for each in gc.get_objects())
+    return Journey(config, model_dir, trained, evaluated, left)
+
+
+def test_training_and_evaluation_leave_no_weights_in_the_process(journey):
+    assert journey.left == 0
 
 
 def test_training_logs_and_shows_the_detectors_own_losses(journey):

@@ -83,16 +83,12 @@ class CenterNetDetector(Detector):
         unused = () if extractor.backbone is None else extractor.backbone.unused
         self.network = CenterNetNetwork(extractor.network, unused, heads, name="network")
         self.extractor, self.heads = extractor, heads
-        self._resize, self.image_size, self.input_size = resize, image_size, input_size
+        self.resize, self.image_size, self.input_size = resize, image_size, input_size
         self.num_classes, self.training_params = num_classes, training
         self.max_boxes, self.pool_size, self.suppression = max_boxes, pool_size, suppression
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         if training.only_labeled:
             self.groundtruth_fields = (*BOX_FIELDS, LABELED)
-
-    def resize(self, image):
-        """Resizes according to the config's image_resizer."""
-        return self._resize(image)
 
     def preprocess(self, images, true_image_shapes):
         """Maps pixel values, and those of the padding, to the backbone's input range."""

@@ -54,16 +54,12 @@ class FasterRcnnDetector(Detector):
     ):
         super().__init__(name=name)
         self.network, self.num_classes = network, num_classes
-        self._resize, self._preprocess, self.image_size = resize, preprocess, image_size
+        self.resize, self._preprocess, self.image_size = resize, preprocess, image_size
         self.first, self.second, self.detections = first, second, detections
         self.layout, self.train_batch_norm, self.returns_raw = layout, train_batch_norm, returns_raw
         self.loss_meanings = MappingProxyType(_FIRST if second is None else _FIRST | _SECOND)
         self.loss_names = tuple(self.loss_meanings)
         self.postprocess_reads = _reads(detections)
-
-    def resize(self, image):
-        """Resizes according to the config's image_resizer."""
-        return self._resize(image)
 
     def preprocess(self, images, true_image_shapes):
         """Maps pixel values to the backbone's input range."""

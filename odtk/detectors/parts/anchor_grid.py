@@ -45,4 +45,4 @@ class AnchorMatching:
         """Which anchors yxyx normalized [..., 4] training matches: bool [...]."""
         if not self.leaves_out_outside:
             return np.ones(anchors.shape[:-1], bool)
-        return (anchors[..., :2] >= 0).all(axis=-1) & (anchors[..., 2:] <= 1).all(axis=-1)
+        return np.all((anchors[..., :2] >= 0) & (anchors[..., 2:] <= 1), axis=-1)

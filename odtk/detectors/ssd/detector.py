@@ -85,7 +85,7 @@ class SsdDetector(Detector):
         super().__init__(name=name)
         self.network = network
         self.anchors, self.finest_level, self.coder = anchors, finest_level, coder
-        self._resize, self._preprocess, self.image_size = resize, preprocess, image_size
+        self.resize, self._preprocess, self.image_size = resize, preprocess, image_size
         self.num_classes = num_classes
         self.training_params, self.suppression = training, suppression
         self.score_converter, self.background = score_converter, background
@@ -94,10 +94,6 @@ class SsdDetector(Detector):
         self.freeze_batch_norm = freeze_batch_norm
         self.input_size = input_size
         self._paths, self._parts = paths, parts
-
-    def resize(self, image):
-        """Resizes according to the config's image_resizer."""
-        return self._resize(image)
 
     def preprocess(self, images, true_image_shapes):
         """Maps pixel values to the backbone's input range."""
