@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from odtk import progress_file
-from odtk.queue import ENDED, INTERRUPTED, RUNNING, JobRecord
+from odtk.queue import ENDED, FAILED, INTERRUPTED, RUNNING, JobRecord
+from odtk.web.jobs import Jobs
 from odtk.web.words import ago, progress_line
 
 
@@ -40,6 +41,13 @@ def job_lines(jobs: Iterable[JobRecord]) -> list[JobLine]:
     """Those that have not ended, then those that did, the latest first."""
     found = sorted(jobs, key=lambda job: (job.state in ENDED, job.state != RUNNING, -(job.ended or 0.0)))
     return [job_line(job) for job in found]
+
+
+def error_of(jobs: Jobs, job: JobRecord) -> str | None:
+    """The last error that the log of a job has that failed or was cut off."""
+    log = jobs.log(job.number, 3000) if job.state in (FAILED, INTERRUPTED) else ""
+    errors = [line.removeprefix("error: ") for line in log.splitlines() if line.startswith("error: ")]
+    return errors[-1] if errors else None
 
 
 def _status(job: JobRecord) -> str:

@@ -18,7 +18,8 @@ PAGES = [
     *("/", "/data", "/data?folder=data", "/data/look?path=data/pets", "/data/records?path=data/pets", "/projects"),
     *("/projects/new", "/compare?projects=pets,cats", "/jobs", "/jobs/1", "/projects/cats/training", *RESULTS),
     *("/projects/cats/model/text", "/projects/pets/take-away", "/projects/empty/results"),
-    *("/projects/empty/training", "/projects/empty/take-away", "/projects/empty/results/explain"),
+    *("/projects/empty/model", "/projects/empty/training", "/projects/empty/take-away"),
+    "/projects/empty/results/explain",
 ]  # fmt: skip
 NO_PAGE = "/projects/none"
 

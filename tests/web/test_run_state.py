@@ -42,7 +42,7 @@ def session(began: float = NOW + 20, ended: bool = True, reason: str | None = No
         (job(WAITING, needs_worker=True, reason="no worker runs"), None, "queued", "no worker runs"),
         (job(RUNNING), None, "starting", "TensorFlow is loaded"),
         (job(RUNNING), session(NOW - 900), "starting", "TensorFlow is loaded"),
-        (job(RUNNING), session(ended=False), "training", "Trains."),
+        (job(RUNNING), session(ended=False), "training", "Training."),
         (job(RUNNING, is_cancelling=True), session(ended=False), "ending", "with a checkpoint"),
         (job(DONE), session(reason="all steps are done"), "finished", "all steps are done"),
         (job(DONE), session(reason="no improvement of mAP in 5 evaluations"), "finished", "no improvement"),

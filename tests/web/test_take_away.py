@@ -1,6 +1,8 @@
 """The page of downloads: weights, exports, certificates, zips that are made while they are sent."""
 
+import contextlib
 import io
+import sqlite3
 import zipfile
 
 import pytest
@@ -111,3 +113,14 @@ def test_the_job_that_is_shown_is_the_one_that_was_tried_again(client, project):
     assert f"/jobs/{first}" in shown
     assert f"/jobs/{second}" not in shown
     assert client.studio.jobs.last(name).number == first
+
+
+def test_a_failed_export_says_why(client, project):
+    path = client.studio.workspace.queue_file
+    queue = Queue(path)
+    number = queue.put(Job(["export", "a", "b", "exports/pets/onnx"]), name="export:pets/onnx")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE jobs SET state = 'failed', exit_code = 1, ended = 1")
+    queue.log_path(number).parent.mkdir(exist_ok=True)
+    queue.log_path(number).write_text("Exporting\nerror: There is no <b>kernel</b>.\n")
+    assert "There is no &lt;b&gt;kernel&lt;/b&gt;." in client.get("/projects/pets/take-away").text

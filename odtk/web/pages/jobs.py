@@ -54,8 +54,10 @@ def live_log(request: Request, studio: Studio) -> Response:
     number = request.path_params["number"]
 
     def pieces() -> dict[str, str]:
-        ended = {"end": ""} if studio.jobs.find(number).state in ENDED else {}
-        return {"log": studio.html("log.html", log=studio.jobs.log(number)), **ended}
+        job = studio.jobs.find(number)
+        table = studio.html("job_table.html", jobs=[job_line(job)])
+        ended = {"end": ""} if job.state in ENDED else {}
+        return {"jobs": table, "log": studio.html("log.html", log=studio.jobs.log(number)), **ended}
 
     return watch(request, studio.closing, pieces)
 

@@ -24,7 +24,7 @@ from odtk.web.model_views.previews import awaited_preview, find_preview, start_p
 from odtk.web.model_views.start_points import DOWNLOADS, zoo_models_for
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_text
 from odtk.web.model_views.training_options import MAIN, MORE, option_fields, read_options
-from odtk.web.routing import Pages, redirect, text_field
+from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
@@ -35,6 +35,15 @@ _PREFIX = "f:"
 @pages.get("/projects/{name}/model")
 def model(request: Request, studio: Studio) -> Response:
     """The form, beside the architecture."""
+    project = project_of(request, studio)
+    if not project.config.exists():
+        shown = studio.workspace.shown(project.config)
+        terminal = [
+            command("configure", "--list"),
+            command("configure", "ssd_resnet50_v1_fpn_small", "--output", shown),
+        ]
+        title = f"Model of {project.name}"
+        return studio.page("no_config.html", title, section="Model", project=project, config=shown, commands=terminal)
     opened = open_config(studio.workspace, _name(request))
     if config_problem(opened):
         # What cannot be read as fields is shown as text, with what is wrong at its line.

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from odtk.errors import OdtkError
 from odtk.web.commands import Command
-from odtk.web.job_lines import job_line
+from odtk.web.job_lines import error_of, job_line
 from odtk.web.live import watch
 from odtk.web.projects import Project, all_projects, project_called
 from odtk.web.result_views.evaluation import evaluate_command, read_evaluation
@@ -83,9 +83,7 @@ def _add(studio: Studio, project: Project, checkpoint: str, other: str) -> None:
 def _state(studio: Studio, project: Project) -> dict[str, Any]:
     """The evaluation's job as it stands, and why it failed."""
     job = studio.jobs.last(_job_name(project))
-    log = studio.jobs.log(job.number, 3000) if job and job.state in ("failed", "interrupted") else ""
-    errors = [line.removeprefix("error: ") for line in log.splitlines() if line.startswith("error: ")]
-    return {"job": job_line(job) if job else None, "error": errors[-1] if errors else None}
+    return {"job": job_line(job) if job else None, "error": error_of(studio.jobs, job) if job else None}
 
 
 def _job_name(project: Project) -> str:

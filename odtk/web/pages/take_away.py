@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from odtk.errors import OdtkError
 from odtk.queue import JobRecord
 from odtk.web.commands import Command, command
-from odtk.web.job_lines import job_line
+from odtk.web.job_lines import error_of, job_line
 from odtk.web.live import watch
 from odtk.web.projects import Project
 from odtk.web.result_views import take_away
@@ -50,7 +50,8 @@ def live(request: Request, studio: Studio) -> Response:
     project = project_of(request, studio)
 
     def pieces() -> dict[str, str]:
-        return {"exports": studio.html("exports.html", project=project, **_made(studio, project))}
+        found = {"project": project, **_made(studio, project)}
+        return {"jobs": studio.html("export_jobs.html", **found), "exports": studio.html("exports.html", **found)}
 
     return watch(request, studio.closing, pieces)
 
@@ -105,8 +106,9 @@ def _zipped(name: str, files: Iterable[tuple[str, Path]]) -> Response:
 
 def _made(studio: Studio, project: Project) -> dict[str, Any]:
     """What was exported, and the jobs that are not done."""
-    jobs = [job_line(job) for job in _jobs(studio, project) if job.state != "done"]
-    return {"exports": take_away.exports(project), "jobs": jobs}
+    jobs = [job for job in _jobs(studio, project) if job.state != "done"]
+    errors = {job.number: error for job in jobs if (error := error_of(studio.jobs, job))}
+    return {"exports": take_away.exports(project), "jobs": [job_line(job) for job in jobs], "errors": errors}
 
 
 def _jobs(studio: Studio, project: Project) -> list[JobRecord]:

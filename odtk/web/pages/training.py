@@ -169,5 +169,5 @@ def _pieces(studio: Studio, project: Project) -> dict[str, str]:
         )  # fmt: skip
 
     drawn = store.pieces(view.drawn, lambda: {name: piece(name) for name in ("charts", "values")})
-    changing = ("state", "status", "actions", "pictures", "batches", "sessions")
+    changing = ("state", "status", "troubles", "actions", "pictures", "batches", "sessions")
     return {**{name: piece(name) for name in changing}, "log": studio.html("log.html", log=view.log or ""), **drawn}

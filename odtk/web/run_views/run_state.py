@@ -75,14 +75,14 @@ def _of_active_job(job: JobRecord, session: Session | None, writer: Writer | Non
         again = " It was cut off and is tried again." if job.attempt else ""
         return RunState(QUEUED, f"Waits in the queue{': ' + job.reason if job.reason else ''}.{again}", job)
     if job.needs_worker and writer is not None:
-        return RunState(TRAINING, f"Trains, but {job.reason}.", job)
+        return RunState(TRAINING, f"Training, but {job.reason}.", job)
     if job.needs_worker:
         return RunState(QUEUED, f"Is not looked after: {job.reason}.", job)
     if job.is_cancelling:
-        return RunState(ENDING, "Ends after the present step, with a checkpoint.", job)
+        return RunState(ENDING, "Ending after the present step, with a checkpoint.", job)
     if session is not None and session.ended is None and _begins_in(session, job):
-        return RunState(TRAINING, "Trains.", job)
-    return RunState(STARTING, "Starts: the config is checked, and TensorFlow is loaded.", job)
+        return RunState(TRAINING, "Training.", job)
+    return RunState(STARTING, "Starting: the config is checked, and TensorFlow is loaded.", job)
 
 
 def _of_ended_job(job: JobRecord, session: Session | None, error: str | None) -> RunState:

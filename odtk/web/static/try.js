@@ -136,6 +136,7 @@ function stopWebcam() {
   stream = null;
   webcam.textContent = "Start the webcam";
   webcam.setAttribute("aria-pressed", "false");
+  status.setAttribute("aria-live", "polite");
 }
 
 async function startWebcam() {
@@ -176,6 +177,7 @@ async function watchWebcam() {
       continue;
     }
     const passed = performance.now() - began;
+    status.setAttribute("aria-live", smooth === null ? "polite" : "off"); // the first one is read aloud, not each
     smooth = smooth === null ? passed : 0.8 * smooth + 0.2 * passed;
     status.textContent = `${Math.round(found.roundTrip)} ms from frame to boxes (${found.milliseconds} ms in the model), ${(1000 / smooth).toFixed(1)} frames/s.`;
   }
