@@ -43,7 +43,10 @@ def studio(folder, port, host, token, root_path, roots, is_opened) -> None:
         if is_opened and click.launch(address_for_browser(workspace, listening)) != 0:
             options.log("note: No browser could be opened here; open the address yourself.")
         elif is_opened and listening.token:
-            options.log("If the browser shows no studio, open the address above: some read no such file.")
+            options.log(
+                "If the browser shows no studio, open the address above: it was given a file that leads there, and one "
+                "from a snap or Flatpak reads no hidden files of your home, and none in other places."
+            )
         options.log("Ctrl-C ends it; trainings go on.")
 
     run(workspace, host=host, port=port, token=token, root=root_path, on_start=started, log=options.log)

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from odtk.errors import OdtkError
 from odtk.system_errors import FULL, describe
+from odtk.web.projects import NoProjectError
 from odtk.web.security import Access, Guard, cookie_name
 from odtk.web.studio import Studio
 from odtk.web.workspace import OutsideError, Workspace
@@ -126,7 +127,7 @@ def _routes() -> list[Route]:
 
 
 def _odtk_error(request: Request, error: Exception) -> Response:
-    return _problem(request, 404 if isinstance(error, OutsideError) else 400, str(error))
+    return _problem(request, 404 if isinstance(error, OutsideError | NoProjectError) else 400, str(error))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

@@ -6,13 +6,14 @@ They end with the studio. What must outlive it, as a training, is a job of the q
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +129,7 @@ class Background:
         try:
             started = functools.partial(self._note_process, key, command)
             outcome = await self._commands.run(command, progress, started)
-            if then is not None:
-                await run_in_threadpool(then, outcome)
-            state = DONE if outcome.exit_code == 0 else FAILED
-            await run_in_threadpool(self._note, key, command, state, outcome)
+            await _to_its_end(self._finish(key, command, outcome, then))
         except asyncio.CancelledError:
             self._note(key, command, CANCELLED, None)
             raise
@@ -142,6 +140,14 @@ class Background:
             self._ending.discard(key)
             progress.unlink(missing_ok=True)
             self._file(key, ".process").unlink(missing_ok=True)
+
+    async def _finish(
+        self, key: str, command: Command, outcome: Outcome, then: Callable[[Outcome], None] | None
+    ) -> None:
+        if then is not None:
+            await run_in_threadpool(then, outcome)
+        state = DONE if outcome.exit_code == 0 else FAILED
+        await run_in_threadpool(self._note, key, command, state, outcome)
 
     def _note_process(self, key: str, command: Command, pid: int) -> None:
         found = {"key": key, "words": command.words, "module": command.module, "process": identify(pid).as_text()}
@@ -172,6 +178,15 @@ class Background:
         # Keys hold paths, so the name of a file is a digest.
         digest = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()[:24]
         return self._folder / f"{_kind(key)}-{digest}{suffix}"
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Waits for work that goes on when the one who waits is cancelled: it comes too late for what has ended."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait([task])
+    task.result()
 
 
 def _on_loop(function: Callable[..., Any], *given: Any) -> Any:

@@ -86,6 +86,10 @@ class Project:
         return os.path.relpath(found, self.folder) if found.is_relative_to(self.workspace.folder) else os.fspath(found)
 
 
+class NoProjectError(OdtkError):
+    """There is no project of this name."""
+
+
 def all_projects(workspace: Workspace) -> list[Project]:
     """The projects of a workspace, the one that changed last first."""
     found = [Project(workspace, path.parent.name) for path in workspace.projects.glob("*/project.yaml")]
@@ -93,10 +97,10 @@ def all_projects(workspace: Workspace) -> list[Project]:
 
 
 def project_called(workspace: Workspace, name: str) -> Project:
-    """A project by its name; OdtkError if there is none."""
+    """A project by its name; NoProjectError if there is none."""
     found = Project(workspace, valid_name(name, "A project"))
     if not found.file.exists():
-        raise OdtkError(f"There is no project {name!r} in {workspace.folder}.")
+        raise NoProjectError(f"There is no project {name!r} in {workspace.folder}.")
     return found
 
 

@@ -125,6 +125,12 @@ CASES = {
     "num_classes": ([(f"{SSD}.num_classes", "90")], "warning", f"{SSD}.num_classes", "is 90, but"),
     "side": ([(f"{FIXED}.height", "300")], "error", f"{FIXED}.height", "not a multiple of 32"),
     "small side": ([(f"{FIXED}.width", "128")], "error", f"{FIXED}.width", "no side below 129"),
+    "decay of RMSProp": (
+        [(f"{TRAIN}.optimizer.rms_prop_optimizer", "{ learning_rate { constant_learning_rate {} } }")],
+        "warning",
+        f"{TRAIN}.optimizer.rms_prop_optimizer.decay",
+        "1/91 of it is left",
+    ),
     "any size": ([(f"{RESIZER}.identity_resizer", "{}")], "error", f"{RESIZER}.identity_resizer", "any size"),
     "any size, batch": (
         [(f"{RESIZER}.keep_aspect_ratio_resizer", "{}")],
@@ -626,6 +632,14 @@ def test_a_shipped_pipeline_is_fixed_in_a_copy(project):
     warned = [f for f in findings if f.severity == "warning"]
     assert {f.path for f in warned} >= {CHECKPOINT, TRAIN_RECORDS, EVAL_RECORDS}
     assert all("--output my_ssd_resnet50_v1_fpn_640x640_pets.config" in f.fix for f in warned)
+
+
+@pytest.mark.parametrize("decay", ["0", "1e-4"])
+def test_a_small_decay_of_rms_prop_is_meant(project, decay):
+    path, optimizer = project / "pets.config", f"{TRAIN}.optimizer.rms_prop_optimizer"
+    made = f"{{ learning_rate {{ constant_learning_rate {{}} }} decay: {decay} }}"
+    path.write_text(pipeline.set_fields(path.read_text(), [(optimizer, made)], "pets.config"))
+    assert not [each for each in findings_of(path) if each.path.startswith(optimizer)]
 
 
 @pytest.mark.skipif(not SAMPLES.is_dir(), reason="the sample configs are in ../shared/reference, which is not here")

@@ -1,6 +1,7 @@
 """Commands that take a while, beside those that a request waits for."""
 
 import asyncio
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -47,6 +48,30 @@ def test_another_command_under_a_key_that_runs_is_refused(tmp_path):
         assert background.find("a").state == "cancelled"
 
     run_in_thread(scene())
+
+
+def test_what_is_cancelled_after_its_end_is_done(tmp_path):
+    began, goes_on, noted = threading.Event(), threading.Event(), []
+
+    def then(outcome):
+        began.set()
+        assert goes_on.wait(60)
+        noted.append(outcome.exit_code)
+
+    async def scene():
+        background = Studio(Workspace(tmp_path)).background
+        background.start("a", SHORT, then)
+        assert await asyncio.to_thread(began.wait, 60)
+        background.cancel("a")
+        await asyncio.sleep(0.01)
+        background.cancel("a")
+        assert background.find("a").state == "running"
+        goes_on.set()
+        await background.close()
+        return background.find("a")
+
+    found = run_in_thread(scene())
+    assert (found.state, found.outcome.exit_code, noted) == ("done", 0, [0])
 
 
 def test_a_process_that_cannot_be_noted_is_ended(tmp_path):

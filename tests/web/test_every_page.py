@@ -17,9 +17,10 @@ RESULTS = [f"/projects/pets/results{last}" for last in ("", "/try", "/explain", 
 PAGES = [
     *("/", "/data", "/data?folder=data", "/data/look?path=data/pets", "/data/records?path=data/pets", "/projects"),
     *("/projects/new", "/compare?projects=pets,cats", "/jobs", "/jobs/1", "/projects/cats/training", *RESULTS),
-    *("/projects/cats/model/text", "/projects/pets/take-away", "/projects/empty/results", "/projects/none"),
+    *("/projects/cats/model/text", "/projects/pets/take-away", "/projects/empty/results"),
     *("/projects/empty/training", "/projects/empty/take-away", "/projects/empty/results/explain"),
 ]  # fmt: skip
+NO_PAGE = "/projects/none"
 
 
 def fill(folder):
@@ -42,9 +43,11 @@ def filled(tmp_path_factory):
         yield client
 
 
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", [*PAGES, NO_PAGE])
 def test_everything_has_a_name_and_headings_are_in_order(filled, path):
-    page = html.fromstring(filled.get(path).text)
+    answer = filled.get(path)
+    assert answer.status_code == (404 if path == NO_PAGE else 200)
+    page = html.fromstring(answer.text)
     assert nameless(page) == []
     levels = [int(each.tag[1]) for each in page.xpath("//main//*[self::h1 or self::h2 or self::h3 or self::h4]")]
     assert levels[0] == 1

@@ -198,6 +198,17 @@ def test_augmentations_are_switched_and_set(client, project):
     ]
 
 
+def test_a_switch_is_refused_if_other_augmentations_are_on_meanwhile(client, project):
+    stale = loaded(client)
+    by_htmx(client, PAGE, loaded=stale, aug_shown="1", aug=["0", "+random_crop_image"])
+    answer = by_htmx(client, PAGE, loaded=stale, aug_shown="1", aug=[], **{f"{FIELD}num_steps": "50"})
+    assert "The augmentations were changed elsewhere meanwhile." in answer.text
+    assert 'id="aug-random_crop_image-1"' in answer.text
+    assert config_of(project).train_config.num_steps == 50
+    assert len(config_of(project).train_config.data_augmentation_options) == 2
+    assert "elsewhere" not in by_htmx(client, PAGE, loaded=stale, aug_shown="1", aug=["0"]).text
+
+
 def test_a_change_is_undone_once(client, project):
     before = project.config.read_text()
     by_htmx(client, PAGE, loaded=loaded(client), **{f"{FIELD}num_steps": "50"})

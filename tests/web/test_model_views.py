@@ -1,6 +1,7 @@
 """What the pages of models show: fields from the schema, trials of changes, texts, layers."""
 
 import pytest
+from click.testing import CliRunner
 from small_projects import SMALL, SUMMARY
 
 from odtk import pipeline, resources
@@ -38,7 +39,7 @@ def test_every_shipped_pipeline_has_a_form_whose_fields_can_be_set_as_they_are(n
     fields = [field for group in groups.values() for field in group.fields]
     assert len({field.path for field in fields}) == len({field.id for field in fields}) == len(fields)
     set_fields = [field for field in fields if pipeline.is_set(config, field.path)]
-    plain = [field for field in set_fields if not optimizers.order(field.path)]
+    plain = [each for each in set_fields if not (optimizers.is_choice(each.path) or optimizers.is_entries(each.path))]
     same = pipeline.set_fields(text, [(f.path, config_fields.as_value(f, f.value)) for f in plain], name)
     for field in set_fields:
         if field not in plain:
@@ -107,7 +108,7 @@ def test_the_options_are_those_of_the_command(text):
     changes = {"train_config.batch_size": "4", f"{SIZE}.width": "320", f"{SIZE}.height": "256",
                f"{RATE}.learning_rate_base": "1e-3", f"{HEADS}.depth": "32"}  # fmt: skip
     assert options(text, changes, NAME, scale=False) == [
-        "--batch-size", "4", "--no-scale-learning-rate", "--image-size", "256x320", "--learning-rate", "1e-3",
+        "--batch-size", "4", "--no-scale-learning-rate", "--learning-rate", "1e-3", "--image-size", "256x320",
         "--set", f"{HEADS}.depth=32",
     ]  # fmt: skip
 
@@ -168,6 +169,41 @@ def test_an_optimizer_and_its_schedule_change_together_with_the_rate(text, check
     assert output.read_text() == trial.text
     rates = pipeline.read(output).train_config.optimizer.adam_optimizer.learning_rate
     assert rates.constant_learning_rate.learning_rate == pytest.approx(0.005)
+
+
+@pytest.mark.parametrize("base", [None, "0.0123"])
+@pytest.mark.parametrize("chosen", [{}, {OF_MOMENTUM: "manual_step"}, {"train_config.optimizer": "adam"}])
+def test_a_trial_makes_what_its_command_makes_in_whatever_order_fields_come(text, check, tmp_path, base, chosen):
+    asked = {**chosen, f"{RATE}.warmup_learning_rate": "0.0007", f"{RATE}.warmup_steps": "33"}
+    asked |= {f"{RATE}.learning_rate_base": base} if base else {}
+    asked |= {"train_config.num_steps": "900", "train_config.batch_size": "3"}
+    for given in (asked, dict(reversed(asked.items()))):
+        trial = try_changes(text, given, check, NAME)
+        assert trial.made == asked
+        assert configured(text, options(text, trial.made, NAME), tmp_path) == trial.text
+    rates = optimizers.rates_of(pipeline.parse(trial.text, NAME))
+    assert (rates.first, rates.warmup_steps) == (pytest.approx(0.0007), 33)
+    assert rates.base == pytest.approx(float(base or "0.0075"))
+
+
+def test_a_trial_makes_what_its_command_makes_if_some_is_refused(text, check, tmp_path):
+    asked = {f"{RATE}.learning_rate_base": "x", f"{RATE}.warmup_learning_rate": "0.0007"}
+    trial = try_changes(text, asked | {"train_config.batch_size": "4"}, check, NAME)
+    assert list(trial.refused) == [f"{RATE}.learning_rate_base"]
+    assert configured(text, options(text, trial.made, NAME), tmp_path) == trial.text
+    rates = optimizers.rates_of(pipeline.parse(trial.text, NAME))
+    assert (rates.base, rates.first) == (pytest.approx(0.01), pytest.approx(0.0007))
+
+
+def configured(text, words, folder):
+    """What `odtk configure` makes of a text with options."""
+    from odtk.cli.configure import configure
+
+    base, output = folder / "base.config", folder / "made.config"
+    base.write_text(text)
+    result = CliRunner().invoke(configure, [str(base), "--output", str(output), "--overwrite", *words])
+    assert result.exit_code == 0, result.output
+    return output.read_text()
 
 
 def test_rates_by_step_are_typed_as_pairs(text, check):

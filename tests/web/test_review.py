@@ -1,6 +1,7 @@
 """Suspected label errors: looked at one after the other, written into the annotation files, trained again."""
 
 import csv
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -207,6 +208,15 @@ def test_a_record_of_another_image_is_not_shown(client, project):
     answer = client.get("/projects/pets/results/review/picture/1")
     assert answer.status_code == 400
     assert "is not a.jpg. Evaluate again." in answer.text
+    page = client.get("/projects/pets/results/review")
+    assert (page.status_code, "is not a.jpg. Evaluate again." in page.text) == (200, True)
+    assert 'id="suspect"' not in page.text
+    (form,) = re.findall('action="(/projects/pets/results/evaluate)"', page.text)
+    assert post(client, form).headers["location"] == "/projects/pets/results"
+    (job,) = client.studio.jobs.all()
+    assert " ".join(job.command) in page.text
+    path.unlink()
+    assert "is not there any more. Evaluate again." in client.get("/projects/pets/results/review?at=2").text
 
 
 def test_a_copy_that_cannot_be_trained_is_not_made(client, project):

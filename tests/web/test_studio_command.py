@@ -197,23 +197,26 @@ def test_a_browser_is_not_told_the_token_on_its_command_line(tmp_path, monkeypat
     result = CliRunner().invoke(cli, ["studio", str(tmp_path), "--open", "--token"], prog_name="odtk")
     assert result.stdout == f"Studio: {address}\n"
     assert "token-of" not in opened[0]
+    assert "open the address above: it was given a file" in result.stderr
 
 
-def test_other_users_of_the_machine_are_told_of(tmp_path):
-    home = tmp_path / "home"
-    home.mkdir()
-    accounts = f"""\
+def test_other_users_of_the_machine_are_told_of(monkeypatch):
+    accounts = """\
 root:x:0:0:root:/root:/bin/bash
-ada:x:1000:1000::{home}:/bin/bash
-bob:x:1001:1001::{home}:/usr/bin/zsh
-cut:x:1002:1002::{home}:/usr/sbin/nologin
-gone:x:1003:1003::{home}/none:/bin/sh
-daemon:x:33:33::{home}:/bin/sh
-nobody:x:65534:65534::{home}:/bin/sh
+ada:x:1000:1000::/home/ada:/bin/bash
+bob:x:1001:1001::/net/away/bob:/usr/bin/zsh
+cut:x:1002:1002::/home/cut:/usr/sbin/nologin
+tool:x:1003:1003::/nonexistent:/bin/sh
+ubuntu:x:1004:1004:Ubuntu:/home/ubuntu:/bin/bash
+daemon:x:33:33::/usr/sbin:/bin/sh
+nobody:x:65534:65534::/home:/bin/sh
 broken line
 """
-    assert other_users(accounts, [], "ada") == ["bob"]
-    assert other_users(accounts, ["eve", "ada"], "ada") == ["bob", "eve"]
+    groups = "root:x:0:\nsudo:x:27:ubuntu,carol\nusers:x:100:bob\nbroken"
+    monkeypatch.setattr(os, "stat", lambda *path, **rest: pytest.fail(f"{path} is looked at"))
+    assert other_users(accounts, groups, [], "ada") == ["bob"]
+    assert other_users(accounts, groups, ["eve", "ada", "carol"], "ada") == ["bob", "eve"]
+    assert other_users(accounts, "", [], "ada") == ["bob", "ubuntu"]
     assert without_token_note(["bob", "eve"]).startswith("note: This machine has other users (bob and 1 more).")
     assert without_token_note([]) == ""
 

@@ -388,5 +388,5 @@ def test_a_comparison_begins_with_a_choice(client, project):
     assert 'type="checkbox" name="projects" value="pets"' in page
     one = client.get("/compare?projects=pets").text
     assert "Choose a second run" in one
-    assert client.get("/compare?projects=nothing").status_code == 400
+    assert client.get("/compare?projects=nothing").status_code == 404
     assert "too many" in client.get("/compare?projects=a,b,c,d,e,f,g").text

@@ -12,6 +12,7 @@ from odtk.tools.check_config.config_checks import ConfigChecks, setting
 _USUAL_RATE_PER_IMAGE = 0.04 / 64
 _SUSPICIOUS = 4
 _ADAM_LIMIT = 0.01
+_FALLS_AT_ONCE = 0.1  # RMSProp's decay, by which the rate is half of what it was after ten steps
 
 
 def check_training(checks: ConfigChecks) -> None:
@@ -28,6 +29,8 @@ def check_training(checks: ConfigChecks) -> None:
         fix = setting("train_config.optimizer.momentum_optimizer.learning_rate.constant_learning_rate", "{}")
         checks.error("train_config.optimizer", "is empty: nothing would be learned.", fix)
         return
+    if kind == "rms_prop_optimizer":
+        _check_rms_decay(checks, train.optimizer.rms_prop_optimizer.decay)
     rates, path = getattr(train.optimizer, kind).learning_rate, f"train_config.optimizer.{kind}.learning_rate"
     schedule = rates.WhichOneof("learning_rate")
     if schedule is None:
@@ -37,6 +40,18 @@ def check_training(checks: ConfigChecks) -> None:
     field = f"{path}.{schedule}"
     _SCHEDULE_CHECKS[schedule](checks, field, getattr(rates, schedule), train.num_steps)
     _check_rate(checks, kind, field, getattr(rates, schedule))
+
+
+def _check_rms_decay(checks: ConfigChecks, decay: float) -> None:
+    """A decay that is meant for the running mean, as configs of TFOD 1 have it, and as the schema's default is."""
+    if decay >= _FALLS_AT_ONCE:
+        field = "train_config.optimizer.rms_prop_optimizer.decay"
+        text = (
+            f"is {decay:g}, by which the rate falls at once: as in TFOD 2 it is divided by 1 + {decay:g} * step, so at "
+            f"step 100 1/{1 + 100 * decay:.0f} of it is left. (In TFOD 1 it was the running mean's.) 0 leaves the "
+            "schedule as it is."
+        )
+        checks.warning(field, text, setting(field, 0))
 
 
 def _check_frozen(checks: ConfigChecks, patterns: Sequence[str]) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from odtk.errors import ConfigError
-from odtk.web.model_views import augmentations, config_fields, optimizers
+from odtk.web.model_views import augmentations, config_fields
 from odtk.web.model_views.config_edits import Trial, edited_text, options, try_changes
 from odtk.web.model_views.config_fields import CHECKPOINT, FormField
 from odtk.web.model_views.open_config import OpenConfig, require_inside
 from odtk.web.workspace import OutsideError
+
+_OTHER_STEPS = "The augmentations were changed elsewhere meanwhile. See what they are now, and change them again."
 
 
 @dataclass
@@ -40,17 +42,15 @@ def ask(opened: OpenConfig, loaded: str, typed: Mapping[str, str], switched: lis
         raise ConfigError("This page was loaded too long ago to know what you changed. Reload it, and change it again.")
     was, now = opened.parsed(base), opened.parsed()
     all_was, all_now = all_fields(was), all_fields(now)
-    changed = _changed(all_was, all_now, typed)
-    same_steps = was.train_config.data_augmentation_options == now.train_config.data_augmentation_options
-    if not same_steps:
-        refused = {path: "The augmentations were changed elsewhere. Reload the page." for path in changed
-                   if path.startswith(augmentations.OPTIONS)}  # fmt: skip
-        changed = {path: value for path, value in changed.items() if path not in refused}
+    changes = changed = _changed(all_was, all_now, typed)
+    refused: dict[str, str] = {}
+    switches = augmentations.switch_changes(was, switched) if switched is not None else {}
+    if was.train_config.data_augmentation_options == now.train_config.data_augmentation_options:
+        changes = changed | switches
     else:
-        refused = {}
-    changes = dict(changed)
-    if switched is not None and same_steps:
-        changes |= augmentations.switch_changes(was, switched)
+        of_steps = [path for path in changed if path.startswith(augmentations.OPTIONS)]
+        refused = dict.fromkeys([*of_steps, *([augmentations.OPTIONS] if switches else [])], _OTHER_STEPS)
+        changes = changed = {path: value for path, value in changed.items() if path not in refused}
     asked = _tried(opened, changes, scale)
     asked.trial.refused |= refused
     gone = [path for path, text in typed.items() if path not in all_now and _is_changed(text, all_was.get(path))]
@@ -65,7 +65,7 @@ def _is_changed(text: str, was: FormField | None) -> bool:
 
 def _tried(opened: OpenConfig, changes: Mapping[str, str], scale: bool) -> Asked:
     # What goes with a checkpoint (its version, its type) is set by configure, so it is not tried by itself.
-    tried = {path: changes[path] for path in sorted(changes, key=optimizers.order) if path != CHECKPOINT}
+    tried = {path: value for path, value in changes.items() if path != CHECKPOINT}
     trial = try_changes(opened.text, tried, opened.check, opened.shown, scale)
     if CHECKPOINT in changes:
         _try_checkpoint(opened, trial, changes[CHECKPOINT])

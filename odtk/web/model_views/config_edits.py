@@ -75,9 +75,9 @@ def try_changes(text: str, changes: Mapping[str, str], check: Check, filename: s
     if together is not None:
         return together
     trial = Trial(text)
-    for path, value in changes.items():
+    for path, value in _in_order(text, changes, filename).items():
         try:
-            edited = edited_text(trial.text, path, value, filename, scale)
+            edited = _with_all(text, trial.made | {path: value}, filename, scale)
             found = _new(check(edited), known)
         except ConfigError as error:
             trial.refused[path] = str(error).removeprefix(f"{path}: ")
@@ -90,13 +90,41 @@ def try_changes(text: str, changes: Mapping[str, str], check: Check, filename: s
 
 
 def _together(text: str, changes, known, check: Check, filename: str, scale: bool) -> Trial | None:
-    edited = text
     try:
-        for path, value in changes.items():
-            edited = edited_text(edited, path, value, filename, scale)
-        return None if _new(check(edited), known) else Trial(edited, dict(changes))
+        edited = _with_all(text, changes, filename, scale)
+        return None if _new(check(edited), known) else Trial(edited, _in_order(text, changes, filename))
     except ConfigError:
         return None
+
+
+def _with_all(text: str, changes: Mapping[str, str], filename: str, scale: bool) -> str:
+    scale = scale and not _is_rate_typed(text, changes, filename)
+    for path, value in _in_order(text, changes, filename).items():
+        text = edited_text(text, path, value, filename, scale)
+    return text
+
+
+def _in_order(text: str, changes: Mapping[str, str], filename: str) -> dict[str, str]:
+    """Changes as `odtk configure` makes them, in whatever order they came.
+
+    First what changes all rates or steps of a schedule, then single fields; then another schedule, which takes over
+    what was set, and at last another optimizer, which takes the schedule along.
+    """
+    rate = schedule_edits.base_rate(pipeline.parse(text, filename))
+    first = [BATCH_SIZE, NUM_STEPS, *(rate[:1] if rate else ())]
+
+    def place(path: str) -> int:
+        if path in first:
+            return first.index(path)
+        return len(first) + optimizers.is_choice(path) + (path == optimizers.OPTIMIZER)
+
+    return {path: changes[path] for path in sorted(changes, key=place)}
+
+
+def _is_rate_typed(text: str, changes: Mapping[str, str], filename: str) -> bool:
+    """Whether the main rate is set, too: then it does not go with the batch size."""
+    rate = schedule_edits.base_rate(pipeline.parse(text, filename))
+    return rate is not None and _is_rate(changes.get(rate[0], ""))
 
 
 def edited_text(text: str, path: str, value: str, filename: str, scale: bool = True) -> str:
@@ -120,6 +148,7 @@ def options(text: str, changes: Mapping[str, str], filename: str, scale: bool = 
     config = pipeline.parse(text, filename)
     rate = schedule_edits.base_rate(config)
     words: list[str] = []
+    changes = _in_order(text, changes, filename)
     for path, value in changes.items():
         if optimizers.is_choice(path) or optimizers.is_entries(path):
             continue
@@ -143,6 +172,7 @@ def options(text: str, changes: Mapping[str, str], filename: str, scale: bool = 
 def _chosen(text: str, changes: Mapping[str, str], filename: str, scale: bool) -> list[str]:
     """The options for an optimizer, a schedule and its rates, which follow what the changes before them make."""
     words: list[str] = []
+    scale = scale and not _is_rate_typed(text, changes, filename)
     for path, value in changes.items():
         if optimizers.is_choice(path) or optimizers.is_entries(path):
             found = optimizers.assignments(pipeline.parse(text, filename), path, value)

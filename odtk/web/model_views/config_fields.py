@@ -62,6 +62,11 @@ class FormField:
         """For the page."""
         return "f-" + re.sub(r"\W+", "-", self.path).strip("-")
 
+    @property
+    def role(self) -> str:
+        """What another field has in its stead, once another optimizer or schedule is chosen; empty: none has."""
+        return optimizers.role(self.path)
+
 
 @dataclass(frozen=True)
 class Group:

@@ -22,6 +22,18 @@ _SCHEDULE = re.compile(rf"{re.escape(OPTIMIZER)}\.\w+\.learning_rate")
 _ENTRIES = re.compile(rf"{_SCHEDULE.pattern}\.manual_step_learning_rate\.schedule")
 _ENTRY = re.compile(r"([0-9]+)\s*:\s*([0-9.eE+-]+)")
 _TAKEN_OVER = ("learning_rate", "momentum_optimizer_value")
+_BELOW = re.compile(rf"{re.escape(OPTIMIZER)}\.\w+\.(.+)")
+
+# What fields of different schedules have in common, as `Rates` has it.
+_ROLES = {
+    "learning_rate.constant_learning_rate.learning_rate": "base rate",
+    "learning_rate.cosine_decay_learning_rate.learning_rate_base": "base rate",
+    "learning_rate.cosine_decay_learning_rate.warmup_learning_rate": "first rate",
+    "learning_rate.cosine_decay_learning_rate.warmup_steps": "warm-up steps",
+    "learning_rate.exponential_decay_learning_rate.initial_learning_rate": "base rate",
+    "learning_rate.exponential_decay_learning_rate.burnin_learning_rate": "first rate",
+    "learning_rate.exponential_decay_learning_rate.burnin_steps": "warm-up steps",
+}
 
 # Where the rate falls, in parts of the training, and to which part: the "1x" schedule of Detectron.
 _FALLS = ((2 / 3, 0.1), (8 / 9, 0.01))
@@ -52,9 +64,10 @@ def is_entries(path: str) -> bool:
     return _ENTRIES.fullmatch(path) is not None
 
 
-def order(path: str) -> int:
-    """Changes are made in this order: a choice takes over what was set, and the optimizer takes the schedule along."""
-    return 2 if path == OPTIMIZER else int(is_choice(path))
+def role(path: str) -> str:
+    """What a field means whichever optimizer and schedule it belongs to; empty for fields of others."""
+    below = _BELOW.fullmatch(path)
+    return _ROLES.get(below[1], below[1]) if below else ""
 
 
 def members(message: Message) -> list[str]:

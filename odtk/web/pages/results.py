@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from odtk.errors import OdtkError
-from odtk.web.commands import Command, command
+from odtk.web.commands import Command
 from odtk.web.job_lines import job_line
 from odtk.web.live import watch
 from odtk.web.projects import Project, all_projects, project_called
-from odtk.web.result_views.evaluation import read_evaluation
+from odtk.web.result_views.evaluation import evaluate_command, read_evaluation
 from odtk.web.result_views.run_files import has_model, require_model
 from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
@@ -39,7 +39,7 @@ def _found(studio: Studio, project: Project) -> dict[str, Any]:
     """What the page shows of the run, and the evaluation that ran last, or would run."""
     others = [each.name for each in all_projects(studio.workspace) if each.name != project.name and has_model(each)]
     state = _state(studio, project)
-    ran = Command(tuple(state["job"].job.command)) if state["job"] else _evaluate(project)
+    ran = Command(tuple(state["job"].job.command)) if state["job"] else evaluate_command(project)
     return {
         "has_model": has_model(project), "others": others, "commands": [ran], "evaluation": read_evaluation(project),
         **state,
@@ -74,18 +74,10 @@ async def evaluate(request: Request, studio: Studio, form: FormData) -> Response
 def _add(studio: Studio, project: Project, checkpoint: str, other: str) -> None:
     """Adds the job, unless it runs or waits; `other` is the project to compare with, if any."""
     require_model(project)
-    words = _evaluate(project, checkpoint, project_called(studio.workspace, other) if other else None)
+    words = evaluate_command(project, checkpoint, project_called(studio.workspace, other) if other else None)
     if not studio.jobs.is_active(_job_name(project)):
         project.update("evaluate", {})
         studio.jobs.add(words, _job_name(project))
-
-
-def _evaluate(project: Project, checkpoint: str = "", compared: Project | None = None) -> Command:
-    shown = project.workspace.shown
-    more = [*(["--checkpoint", checkpoint] if checkpoint else [])]
-    more += ["--compare", shown(compared.run)] if compared else []
-    suspects = shown(project.folder / "suspects.csv")
-    return command("evaluate", shown(project.config), shown(project.run), "--export-suspects", suspects, *more)
 
 
 def _state(studio: Studio, project: Project) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from odtk.web.live import watch
 from odtk.web.projects import Project, copy_project, free_name
 from odtk.web.result_views import decisions, suspects
 from odtk.web.result_views.decisions import DECIDED, Decision
+from odtk.web.result_views.evaluation import evaluate_command
 from odtk.web.result_views.records_again import records_again_command
 from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
-from odtk.web.result_views.suspects import Box, SuspectRow
+from odtk.web.result_views.suspects import Box, OutdatedSuspects, SuspectRow
 from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.run_views.training_command import job_name, training_command
 from odtk.web.studio import Studio
@@ -41,13 +42,15 @@ def review(request: Request, studio: Studio) -> Response:
     open_rows = [row for row in rows if row.rank not in decided and row.rank not in done]
     wanted = request.query_params.get("at", "")
     row = next((row for row in rows if str(row.rank) == wanted), open_rows[0] if open_rows else None)
+    shown, outdated = _shown(project, row, decided) if row else (None, "")
+    again = [evaluate_command(project)] if outdated else []
     return studio.page(
         "review.html", "Suspected label errors", section="Results", project=project, part="Label errors",
         has_model=has_model(project), rows=rows, decisions=decided, done=done, left=len(open_rows), row=row,
-        said=DECIDED, shown=_shown(project, row, decided) if row else None,
+        said=DECIDED, shown=shown, outdated=outdated,
         earlier=decisions.earlier_decisions(project),
         names=_names(project, rows), folder=dataset_folder(project), copy_name=free_name(project),
-        commands=_commands(project), **_state(studio, project),
+        commands=[*again, *_commands(project)], **_state(studio, project),
     )  # fmt: skip
 
 
@@ -133,13 +136,16 @@ def _all(project: Project) -> tuple[list[SuspectRow], dict[int, Decision], dict[
     return suspects.read_suspects(project), decisions.read_decisions(project), done
 
 
-def _shown(project: Project, row: SuspectRow, decided: dict[int, Decision]) -> dict[str, Any]:
-    """The picture's size, and the class and box that stand in the form."""
-    found = suspects.picture_of(project, row)
+def _shown(project: Project, row: SuspectRow, decided: dict[int, Decision]) -> tuple[dict[str, Any] | None, str]:
+    """The picture's size, and the class and box that stand in the form; or why there is no picture any more."""
+    try:
+        found = suspects.picture_of(project, row)
+    except OutdatedSuspects as error:
+        return None, str(error)
     decision = decided.get(row.rank)
     box = (decision.box if decision else None) or row.annotated_box or row.detected_box
     name = (decision.class_name if decision else "") or row.annotated_class or row.detected_class
-    return {"width": found.width, "height": found.height, "box": box, "class_name": name}
+    return {"width": found.width, "height": found.height, "box": box, "class_name": name}, ""
 
 
 def _names(project: Project, rows: list[SuspectRow]) -> list[str]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odtk.web.commands import Command, command
 from odtk.web.projects import Project
+from odtk.web.result_views.suspects import suspects_file
 
 _METRICS = (
     ("mAP", "DetectionBoxes_Precision/mAP"),
@@ -31,6 +33,15 @@ class Evaluation:
     """The address of the page; None if it was left out."""
     files: list[tuple[str, str]]
     """Names of the files beside it, with their addresses."""
+
+
+def evaluate_command(project: Project, checkpoint: str = "", compared: Project | None = None) -> Command:
+    """What evaluates a run, and lists the suspects."""
+    shown = project.workspace.shown
+    more = [*(["--checkpoint", checkpoint] if checkpoint else [])]
+    more += ["--compare", shown(compared.run)] if compared else []
+    suspects = shown(suspects_file(project))
+    return command("evaluate", shown(project.config), shown(project.run), "--export-suspects", suspects, *more)
 
 
 def read_evaluation(project: Project) -> Evaluation | None:

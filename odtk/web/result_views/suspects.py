@@ -22,6 +22,10 @@ SIDES = ("xmin", "ymin", "xmax", "ymax")
 _NAMES = ("image/source_id", "image/filename")
 
 
+class OutdatedSuspects(OdtkError):
+    """The records are not those any more that the evaluation read."""
+
+
 @dataclass(frozen=True)
 class SuspectRow:
     """One row of the table that `odtk evaluate --export-suspects` writes."""
@@ -111,19 +115,22 @@ class SuspectPicture:
 
 
 def picture_of(project: Project, row: SuspectRow) -> SuspectPicture:
-    """Reads the record, if it is below a folder of the studio; OdtkError if it is not there any more."""
+    """Reads the record, if it is below a folder of the studio; OutdatedSuspects if it is not there any more."""
     from PIL import Image
 
     file, number = row.record
     path = project.workspace.inside(file)
+    if not path.is_file():
+        raise OutdatedSuspects(f"{file} is not there any more. Evaluate again.")
     found = next((each for place, each in enumerate(walk_records(path)) if place == number), None)
     data = getattr(found, "data", None)
     if not data:
-        raise OdtkError(f"{file} has no record {number} any more. Evaluate again.")
+        raise OutdatedSuspects(f"{file} has no record {number} any more. Evaluate again.")
     features = read_features(data)
     names = {each.decode("utf-8", "replace") for key in _NAMES for each in features.get(key, [])}
     if names and row.image not in names:
-        raise OdtkError(f"The records were made again: record {number} of {file} is not {row.image}. Evaluate again.")
+        text = f"The records were made again: record {number} of {file} is not {row.image}. Evaluate again."
+        raise OutdatedSuspects(text)
     encoded = features["image/encoded"][0]
     with Image.open(io.BytesIO(encoded)) as image:
         kind = {"JPEG": "image/jpeg", "PNG": "image/png"}.get(image.format or "", "application/octet-stream")
