@@ -138,6 +138,32 @@ def test_what_is_typed_while_a_fix_or_another_optimizer_is_saved_stays(page, stu
     page.locator("#model-problem").get_by_text("Warmup steps: 77 was not saved").wait_for()
 
 
+def test_a_link_waits_until_what_was_just_typed_is_saved(page, studio, monkeypatch):
+    config = make_project(page, studio, monkeypatch)
+    held = Held(page)  # its clock stands still: what waits for further changes is never sent by itself
+    page.reload()
+    page.get_by_label("Batch size", exact=True).fill("4")
+    page.get_by_role("link", name="pipeline.config as text").click()
+    assert held.request()["f:train_config.batch_size"] == ["4"]
+    assert page.url.endswith("/model")
+    held.let_through()
+    page.get_by_role("heading", name="pipeline.config of pets").wait_for()
+    assert pipeline.read(config).train_config.batch_size == 4
+
+    # A wrong value keeps the page, which shows it, until the link is followed again.
+    page.go_back()
+    batch = page.get_by_label("Batch size", exact=True)
+    batch.fill("0")
+    page.get_by_role("link", name="pipeline.config as text").click()
+    held.request()
+    held.let_through()
+    page.get_by_text("batch_size is 0; a batch has at least one image. It was not changed.").wait_for()
+    assert page.url.endswith("/model")
+    page.get_by_role("link", name="pipeline.config as text").click()
+    page.get_by_role("heading", name="pipeline.config of pets").wait_for()
+    assert pipeline.read(config).train_config.batch_size == 4
+
+
 _COUNT_ANSWERS = """
 window.answers = 0;
 addEventListener("htmx:afterRequest", (event) => { answers += event.detail.requestConfig.verb === "post"; });
@@ -174,8 +200,11 @@ class Held:
     def answer(self):
         """Lets the request through, and returns once the page has its answer."""
         before = self._page.evaluate("answers")
-        self._routes.pop(0).continue_()
+        self.let_through()
         self._until(lambda: self._page.evaluate("answers") > before)
+
+    def let_through(self):
+        self._routes.pop(0).continue_()
 
     def _until(self, done):
         end = time.monotonic() + 60
