@@ -195,6 +195,14 @@ def test_overwrite_replaces_what_was_downloaded(server, tmp_path):
     assert (tmp_path / f"{MODEL}.tar.gz").exists()
 
 
+def test_overwrite_replaces_nothing_that_was_put_there_later(server, tmp_path):
+    download("pets")
+    (tmp_path / "petdata/images/mine.jpg").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"images holds mine\.jpg, which odtk did not write there"):
+        download("pets", overwrite=True)
+    assert files_in("petdata/images") == ["Abyssinian_1.jpg", "beagle_1.jpg", "mine.jpg"]
+
+
 @pytest.mark.parametrize(
     "content", [archive({"x/y": b"1"}), ARCHIVES[f"{MODEL}.tar.gz"][:-60]], ids=["something else", "damaged"]
 )

@@ -12,6 +12,7 @@ from odtk.downloads import Timing, Wanted, fetch, kind_of_archive, unpack
 from odtk.downloads.fetching import Fetched, sha256_of, why_wrong
 from odtk.downloads.unpacking import not_an_archive
 from odtk.errors import DownloadError, OutputError
+from odtk.listed_files import files_below, refuse_others
 from odtk.tools.download.catalog import Archive
 
 _SCHEME = re.compile(r"[a-z]+://")
@@ -113,6 +114,8 @@ def _unpack(archive: Archive, path: Path, target: Path, place: Place, is_given: 
             unpack(path, part)
             if not any(part.glob(archive.mark)):
                 raise DownloadError(f"{path} is not {archive.archive}: there is no {archive.mark} in it.")
+            if target.is_dir():  # an earlier one, into which files of the user's own may have been put
+                refuse_others(target, files_below(part))
     except DownloadError:
         if not is_given:  # or the next attempt would begin with the same bytes
             path.unlink(missing_ok=True)
