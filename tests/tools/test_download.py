@@ -213,6 +213,33 @@ def test_an_archive_of_something_else_or_a_damaged_one_leaves_nothing(server, tm
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_archive_that_was_here_already_is_unpacked_and_stays(server, tmp_path):
+    kept, said = tmp_path / f"{MODEL}.tar.gz", []
+    kept.write_bytes(ARCHIVES[kept.name])
+    for overwrite in (False, True):
+        (part,) = download(MODEL, overwrite=overwrite, log=said.append).parts
+        assert (part.address, part.was_here) == (None, False)
+        assert kept.read_bytes() == ARCHIVES[kept.name]
+    assert server.requests == []
+    assert said[0] == f"note: {kept.name} was here already: it is unpacked, nothing is downloaded, and it stays."
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (archive({"x/y": b"1"}), "is not ssd_mobilenet.*: there is no checkpoint"),
+        (ARCHIVES[f"{MODEL}.tar.gz"][:-60], "is damaged"),
+        (b"my notes", "is there already, but is neither a tar nor a zip"),
+    ],
+)
+def test_what_lies_under_an_archives_name_and_cannot_be_used_stays(server, tmp_path, content, words):
+    mine = tmp_path / f"{MODEL}.tar.gz"
+    mine.write_bytes(content)
+    with pytest.raises(DownloadError, match=f"(?s){words}.*[Rr]emove it"):
+        download(MODEL)
+    assert (mine.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (content, [mine.name])
+
+
 def test_a_forbidden_bucket_is_said_with_the_ways_out(server):
     server.plans["images.tar.gz"] = [status(403)]
     done = CliRunner().invoke(cli, ["download", "pets"])
