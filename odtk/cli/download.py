@@ -63,7 +63,8 @@ def download(what, dir, mirror, from_files, keep_archive, overwrite, as_json) ->
 
     A download that breaks off is continued by the same command. Each address is tried several times, then the next
     one; a known checksum is checked; what is unpacked appears complete or not at all. What is here already is left as
-    it is, and an archive that is in the folder already is unpacked instead of a download. Proxies are taken from the usual variables (https_proxy).
+    it is, and an archive that is in the folder already is unpacked instead of a download. Proxies are taken from the
+    usual variables (https_proxy).
     """
     import dataclasses
 

@@ -307,6 +307,11 @@ def test_addresses_of_the_pets_are_those_of_oxford():
         assert len(each.sha256) == 64
 
 
+def test_what_has_no_checksum_has_encrypted_addresses():
+    for model in catalog.models().values():
+        assert model.archive.sha256 or all(each.startswith("https://") for each in model.archive.addresses)
+
+
 def test_configure_downloads_what_a_shipped_pipeline_is_made_for(server):
     said = []
     report = configure("ssd_mobilenet_v2_320x320_pets", "my.config", fine_tune=True, log=said.append)

@@ -122,7 +122,7 @@ def _unpack(archive: Archive, found: Fetched, target: Path, place: Place, is_giv
         if is_ours:  # or the next attempt would begin with the same bytes
             found.path.unlink(missing_ok=True)
         elif not is_given:
-            raise DownloadError(f"{error} It was here already, and stays: remove it, or choose another folder.") from error
+            raise DownloadError(f"{error} It was here before, and stays: remove it.") from error
         raise
     if is_ours and not place.keep_archive:
         found.path.unlink(missing_ok=True)
