@@ -29,8 +29,8 @@ COLUMNS = (
     *("image", "decision", "annotated_class", *(f"annotated_{side}" for side in _SIDES)),
     *("class", *_SIDES, "width", "height"),
 )
-RANK = "rank"
-"""A further column, which may be empty or absent: of the suspect that the row is about."""
+RANK, SUSPECT = "rank", "suspect"
+"""Further columns, which may be empty or absent: which suspect the row is about."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _numbers(where: str, texts: Sequence[str]) -> list[float]:
 def write_corrections(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes a table of rows with the keys of COLUMNS, boxes in pixels."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, (*COLUMNS, RANK), lineterminator="\n")
+    writer = csv.DictWriter(text, (*COLUMNS, RANK, SUSPECT), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(Path(path), text.getvalue().encode())

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, RANK, write_corrections
+from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, RANK, SUSPECT, write_corrections
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
 from odtk.web.projects import Project
@@ -78,10 +78,10 @@ def written_ranks(project: Project) -> set[int]:
     """The suspects whose decisions are in the annotation files already."""
     if not suspects_file(project).exists():
         return set()
-    known, since = {row.identity[:3] for row in read_suspects(project)}, suspects_file(project).stat().st_mtime
+    since = suspects_file(project).stat().st_mtime
     files = [path for path in project.folder.glob("corrections-*.csv") if path.stat().st_mtime >= since]
-    rows = [row for path in files for row in _rows(path)]
-    return {int(row[RANK]) for row in rows if (row[RANK], row["image"], row["annotated_class"]) in known}
+    known, _ = _sorted_out(project, [row for path in files for row in _rows(path)])
+    return {int(row[RANK]) for row in known}
 
 
 def writing_ranks(project: Project) -> set[int]:
@@ -156,11 +156,10 @@ def _lock(project: Project) -> threading.Lock:
 
 def _sorted_out(project: Project, rows: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """The rows about suspects of today, and the others."""
-    known = {row.identity for row in read_suspects(project)} if rows else set()
+    known = {row.mark for row in read_suspects(project)} if rows else set()
     found: tuple[list, list] = ([], [])
     for row in rows:
-        sides = (row[f"annotated_{side}"] for side in SIDES)
-        found[(row.get(RANK), row["image"], row["annotated_class"], *sides) not in known].append(row)
+        found[row.get(SUSPECT) not in known].append(row)
     return found
 
 
@@ -192,7 +191,7 @@ def _rank(row: Mapping[str, str]) -> int:
 
 
 def _plain(row: Mapping[str, str]) -> dict[str, str]:
-    return {name: row.get(name) or "" for name in (*COLUMNS, RANK)}
+    return {name: row.get(name) or "" for name in (*COLUMNS, RANK, SUSPECT)}
 
 
 def _free(path: Path) -> Path:
@@ -218,7 +217,7 @@ def _line(row: SuspectRow, decision: Decision, width: str, height: str) -> dict[
     annotated = {f"annotated_{side}": text for side, text in zip(SIDES, texts_of(row.annotated_box), strict=True)}
     box = dict(zip(SIDES, texts_of(decision.box if decision.decision == CHANGE else None), strict=True))
     return {
-        "rank": str(row.rank), "image": row.image, "decision": decision.decision,
+        RANK: str(row.rank), SUSPECT: row.mark, "image": row.image, "decision": decision.decision,
         "annotated_class": row.annotated_class, **annotated,
         "class": decision.class_name if decision.decision == CHANGE else "", **box, "width": width, "height": height,
     }  # fmt: skip
