@@ -75,7 +75,7 @@ def _correction(path: str | os.PathLike, row: Mapping[str, Any], line: int) -> C
     size = _numbers(where, [row["height"], row["width"]])
     if not all(side > 0 for side in size):
         raise DataError(f"{where}: the picture is {row['width']} x {row['height']} pixels. Give its width and height.")
-    annotated = _box(where, row, "annotated_", size)
+    annotated = _box(where, row, "annotated_", size, is_clipped=True)
     box = _box(where, row, "", size)
     if decision == DISCARD and annotated is None:
         raise DataError(f"{where}: there is no annotated box to discard.")
@@ -84,13 +84,18 @@ def _correction(path: str | os.PathLike, row: Mapping[str, Any], line: int) -> C
     return Correction(row["image"], decision, row["annotated_class"], annotated, row["class"], box, line)
 
 
-def _box(where: str, row: Mapping[str, Any], prefix: str, size: Sequence[float]) -> Yxyx | None:
+def _box(
+    where: str, row: Mapping[str, Any], prefix: str, size: Sequence[float], is_clipped: bool = False
+) -> Yxyx | None:
+    """A box of a row; with `is_clipped` its part in the picture, as records may have boxes that reach over it."""
     texts = [row[prefix + side] for side in _SIDES]
     if not any(texts):
         return None
     top, left, bottom, right = _numbers(where, texts)
     height, width = size
     box = (top / height, left / width, bottom / height, right / width)
+    if is_clipped:
+        box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], 1.0), min(box[3], 1.0))
     if not (0 <= box[0] < box[2] <= 1 + 1e-6 and 0 <= box[1] < box[3] <= 1 + 1e-6):
         raise DataError(f"{where}: the box {', '.join(texts)} has no area, or is not inside the picture.")
     return box

@@ -403,6 +403,22 @@ def test_rows_that_say_nothing_clear_are_refused(tmp_path, row, words):
     assert "c.csv:2" in str(error.value)
 
 
+def test_an_annotated_box_may_reach_over_the_picture(tmp_path):
+    """As in records that another tool has made; what is compared with the file is clipped, too."""
+    voc(tmp_path / "data")
+    path = tmp_path / "data" / "Annotations" / "b.xml"
+    path.write_text(path.read_text().replace(">99<", ">120<"))
+    row = dict.fromkeys(("annotated_xmin", "annotated_ymin"), 1) | {"annotated_xmax": 120, "annotated_ymax": 79}
+    row |= {"image": "b.jpg", "annotated_class": "cat", "width": WIDTH, "height": HEIGHT}
+    right = {"class": "dog", "xmin": 1, "ymin": 1, "xmax": 100, "ymax": 79}
+    write_corrections(tmp_path / "c.csv", [row | {"decision": KEEP}, row | {"decision": CHANGE} | right])
+    kept, changed = read_corrections(tmp_path / "c.csv")
+    assert kept.annotated_box == changed.annotated_box == normalized((1, 1, 100, 79))
+    apply_corrections(tmp_path / "data", [kept, changed])
+    text = path.read_text()
+    assert ("<name> dog </name>" in text, ">120<" in text) == (True, True)  # only its class was changed
+
+
 def test_a_box_of_the_pet_layout_but_not_its_class(tmp_path):
     folder = Path(draw_pets(tmp_path / "pets", num_images=4, num_test=0).folder)
     (box,) = pets_boxes(folder, "beagle_1")

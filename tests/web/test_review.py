@@ -155,6 +155,30 @@ def test_another_missing_object_at_the_same_rank_is_not_decided(client, project)
     assert decisions.read_decisions(project) == {}
 
 
+def test_boxes_that_reach_over_the_picture_can_be_decided(client, project):
+    path = suspects.suspects_file(project)
+    path.write_text(path.read_text().replace("150.0,200.0,36.0,44.0,150.0,200.0", "150.0,408.0,-3.0,44.0,150.0,411.5"))
+    text = client.get("/projects/pets/results/review").text
+    assert re.search(r'name="xmax"[^>]* max="400"[^>]* value="400"', text)
+    boxes = {"keep": (None, "keep"), "discard": (None, "discard"), "take": ((0, 0.11, 0.5, 1), "change")}
+    for said, (box, decision) in boxes.items():
+        assert decide(client, 1, do=said).status_code == 303
+        (row,) = read_corrections(decisions.corrections_file(project))
+        assert (row.decision, row.box) == (decision, box and pytest.approx(box))
+        assert row.annotated_box == pytest.approx((0.1, 0.1, 0.5, 1))
+
+
+def test_a_decision_is_taken_back(client, project):
+    assert "Take the decision back" not in client.get("/projects/pets/results/review?at=1").text
+    decide(client, 1, do="discard")
+    decide(client, 2, do="keep")
+    assert "Take the decision back" in client.get("/projects/pets/results/review?at=1").text
+    decide(client, 1, do="withdraw")
+    assert list(decisions.read_decisions(project)) == [2]
+    decide(client, 2, do="withdraw")
+    assert not decisions.corrections_file(project).exists()
+
+
 def test_what_was_typed_stays_when_it_is_refused(client, project):
     corners = {"xmin": "12.5", "ymin": "9", "xmax": "401", "ymax": "x"}
     text = decide(client, 1, **{"do": "change", "class": "<b>dog</b>", **corners}).text

@@ -32,6 +32,7 @@ pages = Pages()
 _WRITING = threading.Lock()
 
 _TAKE = "take"  # the detected box and class, without looking at numbers
+_WITHDRAW = "withdraw"  # what was decided, as long as it is not written
 
 
 @pages.get("/projects/{name}/results/review")
@@ -88,7 +89,10 @@ def decide(request: Request, studio: Studio, form: FormData) -> Response:
     try:
         row = suspects.suspect_of(project, rank, text_field(form, "suspect"))
         typed = {name: text_field(form, name) for name in ("class", *suspects.SIDES)}
-        decisions.decide(project, row, _decision(row, form))
+        if text_field(form, "do") == _WITHDRAW:
+            decisions.withdraw(project, row)
+        else:
+            decisions.decide(project, row, _decision(row, form))
     except OdtkError as error:
         return _page(studio, project, str(rank), str(error), typed)
     return redirect(request, f"/projects/{project.name}/results/review")

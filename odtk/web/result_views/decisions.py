@@ -12,7 +12,7 @@ import io
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, RANK, SUSPECT, write_corrections
@@ -95,6 +95,8 @@ def decide(project: Project, row: SuspectRow, decision: Decision) -> None:
     picture = picture_of(project, row)
     if decision.decision == DISCARD and row.annotated_box is None:
         raise OdtkError("Nothing is annotated there, so nothing can be discarded.")
+    if decision.decision == CHANGE and decision.box == row.detected_box:
+        decision = replace(decision, box=picture.clipped(row.detected_box))
     if decision.decision == CHANGE:
         _check(decision, picture)
     with _lock(project):
@@ -103,6 +105,12 @@ def decide(project: Project, row: SuspectRow, decision: Decision) -> None:
         _put_earlier_aside(project)
         others = [each for each in _rows(corrections_file(project)) if each[RANK] != str(row.rank)]
         _write(project, [*others, _line(row, decision, str(picture.width), str(picture.height))])
+
+
+def withdraw(project: Project, row: SuspectRow) -> None:
+    """Takes a decision out that is not written yet: one that cannot be written keeps the others from it."""
+    with _lock(project):
+        _write(project, [each for each in _rows(corrections_file(project)) if each.get(SUSPECT) != row.mark])
 
 
 def begin_writing(project: Project) -> None:
