@@ -47,6 +47,8 @@ class Correction:
     box: Yxyx | None = None
     line: int | None = field(default=None, compare=False)
     """In the table."""
+    suspect: str = ""
+    """Which one it is about, by the table."""
 
     @property
     def said(self) -> str:
@@ -81,7 +83,8 @@ def _correction(path: str | os.PathLike, row: Mapping[str, Any], line: int) -> C
         raise DataError(f"{where}: there is no annotated box to discard.")
     if decision == CHANGE and (box is None or not row["class"]):
         raise DataError(f"{where}: a change needs a class and a box.")
-    return Correction(row["image"], decision, row["annotated_class"], annotated, row["class"], box, line)
+    suspect = row.get(SUSPECT) or ""
+    return Correction(row["image"], decision, row["annotated_class"], annotated, row["class"], box, line, suspect)
 
 
 def _box(
