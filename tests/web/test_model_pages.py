@@ -231,7 +231,7 @@ def test_options_of_training_are_kept_in_the_project_file(client, project):
         client, f"{PAGE}/options", **{"o:patience": "5", "was:patience": "", "o:seed": "x", "was:seed": ""}
     )
     assert "seed takes a whole number" in answer.text
-    assert project.sections()["train"] == {"pipeline-config": "pipeline.config", "patience": 5}
+    assert project.sections()["train"] == {"pipeline-config": "pipeline.config", "patience": "5"}
     by_htmx(client, f"{PAGE}/options", **{"o:patience": "", "was:patience": "5"})
     assert "patience" not in project.sections()["train"]
 
