@@ -8,8 +8,9 @@ import yaml
 from running_studio import post
 from small_projects import SMALL, make_records, run_in_this_process
 
-from odtk import pipeline
+from odtk import __version__, pipeline
 from odtk.errors import OdtkError
+from odtk.web.background import FAILED
 from odtk.web.commands import Command, Outcome, command
 from odtk.web.model_views.config_history import digest_of
 from odtk.web.model_views.open_config import open_config
@@ -246,7 +247,31 @@ def test_only_a_change_gives_up_a_summary_that_other_tabs_may_wait_for(client, p
         assert client.get(f"{PAGE}/summary?of={digest}").status_code == 200
     assert cancelled == []
     by_htmx(client, PAGE, loaded=two, **{f"{FIELD}num_steps": "800"})
-    assert cancelled == [f"summary:{two}"]
+    assert cancelled == [f"summary:{__version__}:{two}"]
+
+
+@pytest.mark.parametrize("of", ["model", "new"])
+def test_a_summary_that_failed_is_made_again_when_one_asks_for_it(client, project, ran, of):
+    address = {"model": f"{PAGE}/summary", "new": f"/projects/new/cost/{SMALL}"}[of]
+    key = f"summary:{__version__}:{loaded(client) if of == 'model' else f'shipped:{SMALL}'}"
+
+    def note(code, messages):
+        words = Command(("summary", "x"))
+        client.studio.background._note(key, words, FAILED, Outcome(words, code, None, messages))
+        ran.clear()
+
+    note(-9, "")
+    for _ in range(2):
+        page = client.get(address).text
+        assert "ended with exit code -9" in page
+        assert "Try again" in page
+    assert ran == []
+    assert "Multiply-adds" in by_htmx(client, address, of="").text
+    assert len(ran) == 1
+    note(1, "error: It was cut off, as the studio was killed while it ran. Start it again.")
+    assert "Multiply-adds" in client.get(address).text
+    by_htmx(client, address, of="")  # what is there already is not made again
+    assert len(ran) == 1
 
 
 def test_a_new_picture_gives_up_the_one_before(client, project, monkeypatch):
