@@ -50,13 +50,13 @@ def without_keys(text: str, keys: Mapping[str, tuple[str, ...]]) -> str:
     Raises as `read_plain`.
     """
     expected = read_plain(text)
-    owners = {section: expected.get(section) if section else expected for section in keys}
-    gone = [
-        (section, name) for section, names in keys.items() for name in names
-        if isinstance(owner := owners[section], dict) and name in owner
-    ]  # fmt: skip
-    for section, name in gone:
-        owners[section].pop(name)
+    gone = []
+    for section, names in keys.items():
+        owner = expected.get(section) if section else expected
+        for name in names:
+            if isinstance(owner, dict) and name in owner:
+                owner.pop(name)
+                gone.append((section, name))
 
     def edited() -> str:
         found = text
@@ -110,14 +110,15 @@ def _plain(node: yaml.Node) -> Any:
 
 def _as_written(value: Any) -> Any:
     """A value as `read_plain` has it once it stands in a file."""
-    return None if value is None else _plain(yaml.compose(_dumped(value), Loader=yaml.SafeLoader))
+    node = yaml.compose(_dumped(value), Loader=yaml.SafeLoader)
+    return None if node is None else _plain(node)
 
 
 def _dumped(value: Any) -> str:
     """A value on one line, as it may stand in a list, too."""
-    style = {"default_flow_style": True, "width": _WIDE, "allow_unicode": True}
-    text = yaml.safe_dump([value], **style).strip()[1:-1]
-    return text if "\n" not in text else yaml.safe_dump([value], default_style='"', **style).strip()[1:-1]
+    style = '"' if isinstance(value, str) and "\n" in value else None
+    text = yaml.safe_dump([value], default_flow_style=True, width=_WIDE, allow_unicode=True, default_style=style)
+    return str(text).strip()[1:-1]
 
 
 def _find(text: str, name: str, owner: yaml.MappingNode | None = None) -> tuple[yaml.Node, yaml.Node] | None:

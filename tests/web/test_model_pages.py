@@ -8,13 +8,14 @@ import yaml
 from running_studio import post
 from small_projects import SMALL, make_records, run_in_this_process
 
-from odtk import __version__, pipeline
+from odtk import pipeline
 from odtk.errors import OdtkError
 from odtk.web.background import FAILED
 from odtk.web.commands import Command, Outcome, command
 from odtk.web.model_views.config_history import digest_of
 from odtk.web.model_views.open_config import open_config
 from odtk.web.model_views.previews import find_preview
+from odtk.web.model_views.summaries import _key
 from odtk.web.projects import Project, create_project
 from odtk.web.record_making import key_of
 
@@ -247,13 +248,13 @@ def test_only_a_change_gives_up_a_summary_that_other_tabs_may_wait_for(client, p
         assert client.get(f"{PAGE}/summary?of={digest}").status_code == 200
     assert cancelled == []
     by_htmx(client, PAGE, loaded=two, **{f"{FIELD}num_steps": "800"})
-    assert cancelled == [f"summary:{__version__}:{two}"]
+    assert cancelled == [_key(two)]
 
 
 @pytest.mark.parametrize("of", ["model", "new"])
 def test_a_summary_that_failed_is_made_again_when_one_asks_for_it(client, project, ran, of):
     address = {"model": f"{PAGE}/summary", "new": f"/projects/new/cost/{SMALL}"}[of]
-    key = f"summary:{__version__}:{loaded(client) if of == 'model' else f'shipped:{SMALL}'}"
+    key = _key(loaded(client) if of == "model" else f"shipped:{SMALL}")
 
     def note(code, messages):
         words = Command(("summary", "x"))

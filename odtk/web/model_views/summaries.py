@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
+from importlib import metadata
 from pathlib import Path
 
-from odtk import __version__
 from odtk.web.background import RUNNING, Run
 from odtk.web.commands import Command, command
 from odtk.web.model_views.architecture import Architecture, architecture
@@ -42,7 +43,15 @@ def summary_of_shipped(studio: Studio, name: str, again: bool = False) -> Run:
 
 def _key(of: str) -> str:
     """Another odtk may summarize otherwise."""
-    return f"summary:{__version__}:{of}"
+    return f"summary:{_version()}:{of}"
+
+
+@functools.cache
+def _version() -> str:
+    try:
+        return metadata.version("odtk")
+    except metadata.PackageNotFoundError:  # it runs from a folder
+        return ""
 
 
 def shown_architecture(run: Run) -> Architecture | None:
