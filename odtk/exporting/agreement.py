@@ -31,8 +31,8 @@ class Agreement:
     """The largest difference between the two scores of one object; NaN if a score is."""
 
     def problems(self, tolerance: Tolerance) -> list[str]:
-        """What is over the tolerance, in words; empty if nothing is."""
-        said = []
+        """What is over the tolerance, in words; empty if nothing is. That nothing was compared is over any."""
+        said = [] if self.objects else ["there is no object to find again, so nothing was compared"]
         for count, what in ((self.missing, "of {} objects are not found"), (self.extra, "are found in addition to {}")):
             if count > tolerance.missing * max(self.objects, 1):
                 said.append(f"{count} {what.format(self.objects)} (accepted: {100 * tolerance.missing:.3g}%)")

@@ -44,7 +44,9 @@ def test_what_has_another_class_or_place_is_missing():
 def test_images_without_objects_agree_by_their_best_detection_and_nothing_with_nothing():
     faint = detections((BOX, 0.1, 1), (ELSEWHERE, 0.09, 2))
     assert compare([faint], [detections((ELSEWHERE, 0.1, 2), (BOX, 0.095, 1))]).missing == 0
-    assert compare([detections()], [detections()]) == Agreement(0, 0, 0, 0.0, 0.0)
+    nothing = compare([detections()], [detections()])
+    assert nothing == Agreement(0, 0, 0, 0.0, 0.0)
+    assert nothing.problems(Tolerance.of(1)) == ["there is no object to find again, so nothing was compared"]
 
 
 def test_duplicates_are_found_in_addition():
