@@ -63,8 +63,8 @@ def compare(exact: Sequence[Detections], others: Sequence[Detections]) -> Agreem
     distances = np.concatenate([each.distances for each in images]) if images else np.zeros([0, 2])
     # NumPy's maximum of numbers with a NaN is NaN.
     boxes, scores = distances.max(axis=0, initial=0.0).tolist()
-    counts = [sum(each.counts[place] for each in images) for place in range(3)]
-    return Agreement(*counts, boxes, scores)
+    objects, missing, extra = (sum(each.counts[place] for each in images) for place in range(3))
+    return Agreement(objects, missing, extra, boxes, scores)
 
 
 @dataclass(frozen=True)
