@@ -91,9 +91,7 @@ class SsdFamily(Family):
             return
         stride = 2 ** self.levels(model.ssd)[1]
         found = list(
-            image_validation.image_sides(
-                resizer, field, self.input_size(model), stride, f"{extractor}.pad_to_multiple"
-            )
+            image_validation.image_sides(resizer, field, self.input_size(model), stride, f"{extractor}.pad_to_multiple")
         )
         yield from found
         if not found and model.ssd.anchor_generator.HasField("multiscale_anchor_generator"):

@@ -154,7 +154,8 @@ def _check_type(checks: ConfigChecks, train, contents: Contents | None) -> None:
         checks.warning(_TYPE, f"is not set, which means '{meant}'{part}.", ("--fine-tune-checkpoint-type", wanted))
     elif kind not in types:
         near = schema.nearest(kind, list(types))
-        text = f"is '{kind}'; it is one of {', '.join(types)}."
+        of_old = " TFOD refuses it, too: 'detection' is what it was." * (kind == "fine_tune")
+        text = f"is '{kind}'; it is one of {', '.join(types)}.{of_old}"
         checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", near[0] if near else "detection"))
     elif contents and contents.kind == "classification" and kind != "classification":
         text = f"is '{kind}', but {train.fine_tune_checkpoint} holds a classification model, which has a backbone only."
