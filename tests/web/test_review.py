@@ -11,11 +11,13 @@ from running_studio import post
 
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.datasets.corrections import read_corrections
+from odtk.errors import OdtkError
 from odtk.evaluation.analysis.suspects import COLUMNS
 from odtk.records.example import encode
 from odtk.records.shards import write_records
+from odtk.web import data_use
 from odtk.web.commands import Outcome, command
-from odtk.web.projects import project_called
+from odtk.web.projects import copy_project, project_called
 from odtk.web.result_views import decisions, suspects
 from odtk.web.workspace import Workspace
 
@@ -246,6 +248,48 @@ def test_what_is_decided_while_others_are_written_stays(client, project, writing
     assert decisions.written_ranks(project) == {1}
     assert list(decisions.read_decisions(project)) == [2]
     assert decide(client, 1, do="discard").status_code == 400
+
+
+def test_nothing_is_made_of_data_that_are_being_written(client, project, writing):
+    """Nor for another project, nor of a folder around them."""
+    train = "/projects/pets/results/review/train"
+    other = copy_project(project, "others")
+    assert "Wait for the end of that." in client.get("/projects/pets/results/review").text
+    for path in (train, "/projects/others/results/review/train"):
+        answer = post(client, path, copy="pets-b")
+        assert (answer.status_code, "just now. Wait for the end of that." in answer.text) == (400, True)
+    with pytest.raises(OdtkError, match="just now"):
+        data_use.require_unwritten(client.studio, client.studio.workspace.data)
+    data_use.require_unwritten(client.studio, client.studio.workspace.data / "petals")
+    write_suspects(other, suspects.read_suspects(project)[0].record[0])
+    mark = suspects.read_suspects(other)[0].mark
+    post(client, "/projects/others/results/review/1", suspect=mark, do="keep")
+    assert post(client, "/projects/others/results/review/write").status_code == 400
+    assert client.studio.jobs.all() == []
+    writing(0)
+    assert post(client, train, copy="pets-b").status_code == 303
+
+
+def test_nothing_is_written_while_records_are_made(client, project):
+    decide(client, 1, do="keep")
+    made = command("make-tfrecords", "data/pets", "records/other", "--json")
+    client.studio.background._tasks["records:records/other"] = (made, None)
+    answer = post(client, "/projects/pets/results/review/write")
+    assert "lack others" in answer.text
+    del client.studio.background._tasks["records:records/other"]
+    job = client.studio.jobs.add(made, "records:pets")
+    assert post(client, "/projects/pets/results/review/write").status_code == 400
+    client.studio.jobs.cancel(job.number)
+    data_use.require_unread(client.studio, client.studio.workspace.data / "pets")
+    assert list(decisions.read_decisions(project)) == [1]
+
+
+def test_records_are_not_made_without_what_was_decided(client, project):
+    decide(client, 1, do="keep")
+    text = client.get("/projects/pets/results/review").text
+    assert re.search(r"1 decision is not written yet.*<button disabled [^>]*>Make the records again", text)
+    answer = post(client, "/projects/pets/results/review/train", copy="pets-b")
+    assert (answer.status_code, client.studio.jobs.all()) == (400, [])
 
 
 def test_decisions_that_could_not_be_written_are_taken_back(client, project, writing):
