@@ -13,6 +13,7 @@ from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.datasets.corrections import read_corrections
 from odtk.errors import OdtkError
 from odtk.evaluation.analysis.suspects import COLUMNS
+from odtk.records import shards
 from odtk.records.example import encode
 from odtk.records.shards import write_records
 from odtk.web import data_use
@@ -363,6 +364,58 @@ def test_a_project_that_does_not_name_its_data_asks_for_them(client, project):
     assert post(client, "/projects/pets/results/review/folder", folder="/etc").status_code == 404
     post(client, "/projects/pets/results/review/folder", folder="data/pets")
     assert project.sections()["make-tfrecords"]["data-dir"] == "../../data/pets"
+
+
+AGAIN = "make-tfrecords data/pets records/pets {}--label-map runs/pets/label_map.pbtxt --overwrite"
+
+
+def again(client):
+    """Sends the form, and returns the command of the records or why there is none."""
+    answer = post(client, "/projects/pets/results/review/train", copy="pets-b")
+    if answer.status_code != 303:
+        return re.sub(r"&#?\w+;", "'", answer.text)
+    return " ".join(min(client.studio.jobs.all(), key=lambda job: job.number).command)
+
+
+def note_options(client, options):
+    """Records as make-tfrecords leaves them."""
+    shards.write_dataset(client.studio.workspace.records / "pets", "t", "v", "map", {}, options=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({}, ""), ({"val-fraction": 0.1, "max-side": 800, "masks": True}, "--val-fraction 0.1 --max-side 800 --masks ")],
+)
+def test_records_are_made_again_with_the_options_that_they_have(client, project, options, words):
+    project.update("make-tfrecords", {"data-dir": None, "seed": None})
+    note_options(client, options)
+    post(client, "/projects/pets/results/review/folder", folder="data/pets")
+    assert project.sections()["make-tfrecords"] == {"data-dir": "../../data/pets", **options}
+    assert AGAIN.format(words) in client.get("/projects/pets/results/review").text
+    assert again(client) == AGAIN.format(words)
+
+
+def test_corrections_are_read_as_the_records_were(client, project):
+    project.update("make-tfrecords", {"seed": None})
+    note_options(client, {"boxes": "xywh", "exif": "ignore", "seed": 3})
+    assert " --boxes=xywh --exif=ignore " in str(decisions.correct_command(project, project.folder / "c.csv"))
+
+
+def test_records_of_unknown_options_are_not_replaced(client, project):
+    project.update("make-tfrecords", {"seed": None})
+    assert "is not known with which options records/pets was made" in again(client)
+    assert re.search("not known with which.*<button disabled", client.get("/projects/pets/results/review").text)
+    for options in ({"label-map": "/etc/passwd"}, {"split": {"val": "/etc"}}, {"magic": 1}, {"output-dir": "data"}):
+        note_options(client, options)
+        assert "is not known with which options" in again(client)
+    assert client.studio.jobs.all() == []
+
+
+def test_a_project_file_that_does_not_say_what_the_records_have_is_asked_about(client, project):
+    note_options(client, {"seed": 7, "max-side": 800})
+    assert "records/pets was made with max-side: 800, but projects/pets/project.yaml says no max-side" in again(client)
+    project.update("make-tfrecords", {"max-side": 800, "val-fraction": 0.3, "format": "yolo"})
+    assert again(client) == AGAIN.format("--seed 7 --max-side 800 --format yolo ")
 
 
 def test_in_a_browser(studio, page):

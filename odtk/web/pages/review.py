@@ -20,7 +20,7 @@ from odtk.web.projects import Project, copy_project, free_name
 from odtk.web.result_views import decisions, suspects
 from odtk.web.result_views.decisions import DECIDED, Decision
 from odtk.web.result_views.evaluation import evaluate_command
-from odtk.web.result_views.records_again import records_again_command
+from odtk.web.result_views.records_again import options_of_records, records_again_command
 from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
 from odtk.web.result_views.suspects import Box, OutdatedSuspects, SuspectRow
 from odtk.web.routing import Pages, project_of, redirect, text_field
@@ -125,7 +125,7 @@ def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
     folder = studio.workspace.inside(text_field(form, "folder"))
     if not folder.is_dir() or folder == studio.workspace.folder:
         raise OdtkError(f"{studio.workspace.shown(folder)} is no folder of data.")
-    project.update("make-tfrecords", {"data-dir": project.relative(folder)})
+    project.update("make-tfrecords", {"data-dir": project.relative(folder), **options_of_records(project)})
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
@@ -240,6 +240,7 @@ def _hindrance(studio: Studio, project: Project) -> str:
         said = "1 decision is" if count == 1 else f"{count} decisions are"
         return f"{said} not written yet, so the records would be made without. Write them first, or take them back."
     try:
+        records_again_command(project)
         data_use.require_unwritten(studio, _data_of(project))
     except OdtkError as error:
         return str(error)
