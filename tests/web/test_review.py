@@ -390,7 +390,8 @@ def test_records_are_made_again_with_the_options_that_they_have(client, project,
     project.update("make-tfrecords", {"data-dir": None, "seed": None})
     note_options(client, options)
     post(client, "/projects/pets/results/review/folder", folder="data/pets")
-    assert project.sections()["make-tfrecords"] == {"data-dir": "../../data/pets", **options}
+    written = {name: str(value).lower() for name, value in options.items()}
+    assert project.sections()["make-tfrecords"] == {"data-dir": "../../data/pets", **written}
     assert AGAIN.format(words) in client.get("/projects/pets/results/review").text
     assert again(client) == AGAIN.format(words)
 
