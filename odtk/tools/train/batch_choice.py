@@ -1,14 +1,14 @@
 """Chooses the batch of a run, or its micro-batches, by what fits into the memory of the devices."""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
 
 from odtk.detectors import families
 from odtk.errors import OdtkError
-from odtk.hardware import CPU, find_devices
+from odtk.hardware import CPU, Device
 from odtk.protos import pipeline_pb2
 from odtk.system_errors import in_bytes
 from odtk.tools.train.batch import Batch, require_divisible, with_batch_size
@@ -34,6 +34,8 @@ class BatchChoice:
     """Whether the batch size is to be found, too."""
     num_records: int | None
     strategy: tf.distribute.Strategy
+    devices: Sequence[Device]
+    """Those of the strategy's replicas, with their memory."""
     build_task: Callable[[pipeline_pb2.TrainEvalPipelineConfig, int], DetectionTask]
     """Of a config and a number of micro-batches: the run's task."""
     log: Callable[[str], None]
@@ -73,7 +75,7 @@ def choose_batch(choice: BatchChoice) -> tuple[pipeline_pb2.TrainEvalPipelineCon
 def _largest_batch(choice: BatchChoice, micro_batches: int) -> Batch:
     replicas, given = choice.strategy.num_replicas_in_sync, choice.config.train_config.batch_size
     most = _MOST_IMAGES if choice.num_records is None else choice.num_records // (replicas * micro_batches)
-    if find_devices()[0].kind == CPU:
+    if all(device.kind == CPU for device in choice.devices):
         choice.log(f"A CPU trains larger batches no faster, so the batch is not larger than the config's {given}.")
         most = min(most, given // (replicas * micro_batches))
     most = max(most, 1)
@@ -98,7 +100,7 @@ def _fewest_micro_batches(choice: BatchChoice) -> Batch:
 def _largest(choice: BatchChoice, sizes: list[int], micro_batches: int) -> int | None:
     """The largest number of images that a replica can train on at once."""
     choice.log("Looking for the number of images that fit into the memory, by trial steps on drawn data.")
-    memory = build_step_memory()
+    memory = build_step_memory(choice.devices)
     parts = min(micro_batches, _PARTS)
     trials = Trials(_trial_steps(choice, max(sizes), parts, memory), memory.limit, memory.may_fail)
     found, peaks = trials.largest(sizes), trials.peaks

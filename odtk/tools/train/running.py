@@ -157,6 +157,7 @@ def _with_batch(
         finds_size=checked.finds_batch,
         num_records=info.num_records,
         strategy=strategy,
+        devices=with_memory(devices_of(strategy)),
         build_task=build_task,
         log=checked.log,
     )
