@@ -13,7 +13,7 @@ from odtk.tools.check_config.config_checks import setting
 from odtk.training.callbacks.nan_guard import NotFiniteError
 from odtk.training.experiment import Experiment
 from odtk.training.micro_batches import finer
-from odtk.training.out_of_memory import EvaluationOutOfMemory, is_out_of_memory
+from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff, is_out_of_memory
 from odtk.training.strategy import has_several_workers
 
 
@@ -33,6 +33,8 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
         if not is_out_of_memory(error):
             raise
         raise _out_of_memory(experiment, config, filename) from error
+    except SumsCutOff as error:
+        raise _sums_cut_off(experiment, error.failed, config, filename) from error
     except EvaluationOutOfMemory as error:
         raise _out_of_memory_evaluating(experiment, config, filename) from error
     except NotFiniteError as error:
@@ -46,7 +48,7 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
 
 def _out_of_memory(experiment: Experiment, config, filename: str | os.PathLike) -> OdtkError:
     """Where training could not go on in more micro-batches: each has one image, it takes all workers, or it failed."""
-    size, more = config.train_config.batch_size, _more_micro_batches(experiment, config)
+    size, more = config.train_config.batch_size, _more_micro_batches(experiment, config, experiment.task.micro_batches)
     if more is not None:
         whose = "all workers" if has_several_workers(experiment.trainer.strategy) else "the training"
         return OdtkError(
@@ -54,10 +56,27 @@ def _out_of_memory(experiment: Experiment, config, filename: str | os.PathLike) 
             f"with {more}: it resumes from the last checkpoint.",
             argument="accumulate",
         )
+    return _one_image_is_too_much(config, filename)
+
+
+def _sums_cut_off(experiment: Experiment, micro_batches: int, config, filename: str | os.PathLike) -> OdtkError:
+    """Where a step ran out of memory in so many micro-batches, and no other can be tried in this process."""
+    size, more = config.train_config.batch_size, _more_micro_batches(experiment, config, micro_batches)
+    if more is None:
+        return _one_image_is_too_much(config, filename)
+    return OdtkError(
+        f"Out of memory with batch_size {size} in {_counted(micro_batches)} at step {experiment.step + 1}, on one "
+        "device while another waited for its part of a sum: after that TensorFlow sums no more in this process. Start "
+        f"the training again with {more} micro-batches: it resumes from the last checkpoint.",
+        argument="accumulate",
+    )
+
+
+def _one_image_is_too_much(config, filename: str | os.PathLike) -> OdtkError:
     smaller = fixing_command(config, filename, "--image-size", "HEIGHTxWIDTH")
     return OdtkError(
-        f"Out of memory with batch_size {size}, although each device computes one image at a time. Train on smaller "
-        f"images ({smaller}), in a lower precision, or on a device with more memory."
+        f"Out of memory with batch_size {config.train_config.batch_size}, although each device computes one image at a "
+        f"time. Train on smaller images ({smaller}), in a lower precision, or on a device with more memory."
     )
 
 
@@ -70,7 +89,7 @@ def _out_of_memory_evaluating(experiment: Experiment, config, filename: str | os
             f"Out of memory while evaluating with eval_config.batch_size {size}. Reduce it: {fewer}. The next run "
             "resumes from the last checkpoint."
         )
-    more = _more_micro_batches(experiment, config)
+    more = _more_micro_batches(experiment, config, experiment.task.micro_batches)
     parts = f"in {_counted(more)}, or " if more is not None else ""
     return OdtkError(
         "Out of memory while evaluating, although eval_config.batch_size is 1: training keeps too much of it. Start it "
@@ -80,10 +99,10 @@ def _out_of_memory_evaluating(experiment: Experiment, config, filename: str | os
     )
 
 
-def _more_micro_batches(experiment: Experiment, config) -> int | None:
+def _more_micro_batches(experiment: Experiment, config, micro_batches: int) -> int | None:
     """The next number of them; None if each has one image."""
     per_replica = config.train_config.batch_size // experiment.trainer.strategy.num_replicas_in_sync
-    return finer(per_replica, experiment.task.micro_batches)
+    return finer(per_replica, micro_batches)
 
 
 def _counted(micro_batches: int) -> str:
