@@ -108,10 +108,10 @@ def chosen(monkeypatch):
 
         probe = SimpleNamespace(limit=memory / 0.9, may_fail=kind == GPU)
         monkeypatch.setattr(batch_choice, "_trial_steps", trial_steps)
-        monkeypatch.setattr(batch_choice, "build_step_memory", lambda: probe)
-        monkeypatch.setattr(batch_choice, "find_devices", lambda: [Device(kind)])
+        devices = [Device(kind, index) for index in range(replicas)]
+        monkeypatch.setattr(batch_choice, "build_step_memory", lambda of: {id(devices): probe}[id(of)])
         strategy = SimpleNamespace(num_replicas_in_sync=replicas)
-        choice = BatchChoice(config, TrainingOptions(**options), finds, records, strategy, None, said.append)
+        choice = BatchChoice(config, TrainingOptions(**options), finds, records, strategy, devices, None, said.append)
         return *choose_batch(choice), said
 
     return choose
