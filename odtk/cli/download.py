@@ -43,7 +43,7 @@ class What(click.ParamType):
     metavar="FILE",
     help="Unpack this archive, which is here already, instead of downloading it. For pets repeatable.",
 )
-@click.option("--keep-archive", is_flag=True, help="Keep the archive beside what was in it.")
+@click.option("--keep-archive", is_flag=True, help="Keep the downloaded archive beside what was in it.")
 @click.option("--overwrite", is_flag=True, help="Download again what is here already, and replace it.")
 @options.json_option
 @options.example(
@@ -63,7 +63,8 @@ def download(what, dir, mirror, from_files, keep_archive, overwrite, as_json) ->
 
     A download that breaks off is continued by the same command. Each address is tried several times, then the next
     one; a known checksum is checked; what is unpacked appears complete or not at all. What is here already is left as
-    it is. Proxies are taken from the usual variables (https_proxy).
+    it is, and an archive that is in the folder already is unpacked instead of a download. Proxies are taken from the
+    usual variables (https_proxy).
     """
     import dataclasses
 
@@ -91,7 +92,7 @@ def _sentence(part) -> str:
 
     if part.was_here:
         return f"{part.folder}: was here already."
-    origin = f"from {part.address}" if part.address else "from the given file"
+    origin = f"from {part.address}" if part.address else "from a file that was here"
     checked = ", checksum verified" if part.is_verified else ""
     return f"{part.folder}: {part.archive} ({in_bytes(part.size)}) {origin}{checked}."
 

@@ -47,6 +47,11 @@ class Run:
     ended: float | None = None
     """Seconds since 1970."""
 
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it ended because the studio that ran it was killed."""
+        return self.outcome is not None and self.outcome.messages == _CUT_OFF
+
 
 class Background:
     """The running commands of a studio, and the last outcome of each key, in files below `folder`."""

@@ -77,7 +77,7 @@ def test_a_folder_goes_there_and_comes_back(fake):
     assert fake.calls[-1] == ("snapshot_download", "me/pets", "main")
     assert back.folder == "there/pets"
     found = {path.relative_to("there/pets").as_posix() for path in Path("there/pets").rglob("*") if path.is_file()}
-    assert found == set(report.files)
+    assert found == {*report.files, ".odtk-download.json"}
     assert not Path("there/pets/.cache").exists()
     assert back.next_command == "odtk predict there/pets IMAGE --output FOLDER"
 
@@ -162,17 +162,38 @@ def test_the_hubs_refusals(fake, name, words, tmp_path, monkeypatch):
     assert not (tmp_path / "pets").exists()
 
 
-def test_what_is_there_is_not_replaced(fake):
+def test_only_an_earlier_download_is_replaced(fake):
     push("exported", PLACE)
     download(PLACE)
     with pytest.raises(OutputError, match="pets is there already") as error:
         download(PLACE)
     assert error.value.argument == "overwrite"
-    write("pets/mine", "")
+    write("pets/pipeline.config", "changed")
+    fake.files["me/pets"]["new.txt"] = b"new"
     download(PLACE, overwrite=True)
-    assert not Path("pets/mine").exists()
+    assert Path("pets/pipeline.config").read_bytes() == fake.files["me/pets"]["pipeline.config"]
+    # Also what only the earlier one had is gone.
+    del fake.files["me/pets"]["new.txt"]
+    download(PLACE, overwrite=True)
+    assert not Path("pets/new.txt").exists()
     with pytest.raises(OdtkError, match="has no mirror"):
         download(PLACE, mirror="http://x")
+
+
+def test_files_that_were_not_downloaded_are_never_replaced(fake):
+    push("exported", PLACE)
+    write("pets/images/mine.jpg", "mine")
+    calls = len(fake.calls)
+    with pytest.raises(OutputError, match="pets is there already, and odtk did not download it") as error:
+        download(PLACE, overwrite=True)
+    assert error.value.argument == "dir"
+    assert len(fake.calls) == calls  # nothing was downloaded for it
+    download(PLACE, dir="models")
+    write("models/pets/saved_model/mine.txt", "mine")
+    with pytest.raises(OutputError, match=r"pets holds saved_model/mine\.txt, which odtk did not write there"):
+        download(PLACE, dir="models", overwrite=True)
+    for kept in ("pets/images/mine.jpg", "models/pets/saved_model/mine.txt"):
+        assert Path(kept).read_text() == "mine"
 
 
 def test_without_the_library_the_extra_is_named(fake, monkeypatch):

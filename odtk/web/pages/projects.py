@@ -70,10 +70,20 @@ def _create(studio: Studio, asked: NewProject) -> tuple[Project, Command]:
 @pages.get("/projects/new/cost/{base}")
 def cost(request: Request, studio: Studio) -> Response:
     """What a shipped pipeline needs, as its summary finds; asked for again while that runs."""
+    return _cost(request, studio)
+
+
+@pages.post("/projects/new/cost/{base}")
+def cost_again(request: Request, studio: Studio, form: FormData) -> Response:
+    """Makes a summary once more that could not be made."""
+    return _cost(request, studio, again=True)
+
+
+def _cost(request: Request, studio: Studio, again: bool = False) -> Response:
     card = card_called(request.path_params["base"])
     if card is None:
         raise OdtkError("There is no such pipeline.")
-    run = summary_of_shipped(studio, card.name)
+    run = summary_of_shipped(studio, card.name, again)
     found = shown_architecture(run)
     return studio.piece("new_project_cost.html", card=card, run=run, found=found, failure=failure(run))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -31,21 +32,28 @@ pages = Pages()
 _WRITING = threading.Lock()
 
 _TAKE = "take"  # the detected box and class, without looking at numbers
+_WITHDRAW = "withdraw"  # what was decided, as long as it is not written
 
 
 @pages.get("/projects/{name}/results/review")
 def review(request: Request, studio: Studio) -> Response:
     """The list, and one suspect with its picture."""
-    project = project_of(request, studio)
+    return _page(studio, project_of(request, studio), request.query_params.get("at", ""))
+
+
+def _page(
+    studio: Studio, project: Project, wanted: str, problem: str = "", typed: Mapping[str, str] | None = None
+) -> Response:
+    """The page at the suspect of a rank, or at the first that is open; with a problem, and what was typed then."""
     _end_cut_off(studio, project)
     rows, decided, done = _all(project)
     open_rows = [row for row in rows if row.rank not in decided and row.rank not in done]
-    wanted = request.query_params.get("at", "")
     row = next((row for row in rows if str(row.rank) == wanted), open_rows[0] if open_rows else None)
-    shown, outdated = _shown(project, row, decided) if row else (None, "")
+    shown, outdated = _shown(project, row, decided, typed or {}) if row else (None, "")
     again = [evaluate_command(project)] if outdated else []
     return studio.page(
         "review.html", "Suspected label errors", section="Results", project=project, part="Label errors",
+        status=400 if problem else 200, problem=problem,
         has_model=has_model(project), rows=rows, decisions=decided, done=done, left=len(open_rows), row=row,
         said=DECIDED, shown=shown, outdated=outdated,
         earlier=decisions.earlier_decisions(project),
@@ -58,7 +66,7 @@ def review(request: Request, studio: Studio) -> Response:
 def picture(request: Request, studio: Studio) -> Response:
     """The picture of a suspect, from its record."""
     project = project_of(request, studio)
-    row = suspects.suspect_of(project, request.path_params["rank"])
+    row = suspects.suspect_of(project, request.path_params["rank"], request.query_params.get("suspect", ""))
     found = suspects.picture_of(project, row)
     return Response(found.encoded, media_type=found.kind)
 
@@ -76,10 +84,17 @@ def live(request: Request, studio: Studio) -> Response:
 
 @pages.post("/projects/{name}/results/review/{rank:int}")
 def decide(request: Request, studio: Studio, form: FormData) -> Response:
-    """Notes what someone said about a suspect, and shows the next one."""
-    project = project_of(request, studio)
-    row = suspects.suspect_of(project, request.path_params["rank"])
-    decisions.decide(project, row, _decision(row, form))
+    """Notes what someone said about the suspect that was shown, and shows the next one."""
+    project, rank, typed = project_of(request, studio), request.path_params["rank"], {}
+    try:
+        row = suspects.suspect_of(project, rank, text_field(form, "suspect"))
+        typed = {name: text_field(form, name) for name in ("class", *suspects.SIDES)}
+        if text_field(form, "do") == _WITHDRAW:
+            decisions.withdraw(project, row)
+        else:
+            decisions.decide(project, row, _decision(row, form))
+    except OdtkError as error:
+        return _page(studio, project, str(rank), str(error), typed)
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
@@ -136,8 +151,10 @@ def _all(project: Project) -> tuple[list[SuspectRow], dict[int, Decision], dict[
     return suspects.read_suspects(project), decisions.read_decisions(project), done
 
 
-def _shown(project: Project, row: SuspectRow, decided: dict[int, Decision]) -> tuple[dict[str, Any] | None, str]:
-    """The picture's size, and the class and box that stand in the form; or why there is no picture any more."""
+def _shown(
+    project: Project, row: SuspectRow, decided: dict[int, Decision], typed: Mapping[str, str]
+) -> tuple[dict[str, Any] | None, str]:
+    """The picture's size, its box, and what stands in the form; or why there is no picture any more."""
     try:
         found = suspects.picture_of(project, row)
     except OutdatedSuspects as error:
@@ -145,7 +162,9 @@ def _shown(project: Project, row: SuspectRow, decided: dict[int, Decision]) -> t
     decision = decided.get(row.rank)
     box = (decision.box if decision else None) or row.annotated_box or row.detected_box
     name = (decision.class_name if decision else "") or row.annotated_class or row.detected_class
-    return {"width": found.width, "height": found.height, "box": box, "class_name": name}, ""
+    box = found.clipped(box)
+    texts = {side: f"{value:g}" for side, value in zip(suspects.SIDES, box, strict=True)}
+    return {"width": found.width, "height": found.height, "box": box, "texts": {"class": name, **texts, **typed}}, ""
 
 
 def _names(project: Project, rows: list[SuspectRow]) -> list[str]:
