@@ -50,7 +50,7 @@ from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.restore_table import describe_restore
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
-from odtk.training.out_of_memory import EvaluationOutOfMemory
+from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff
 from odtk.training.task import DetectionTask
 
 TFOD_TAGS = {
@@ -697,6 +697,21 @@ def test_memory_that_a_run_or_an_evaluation_used_up_is_told_with_the_remedy(conf
         explained(),
     ):
         raise EvaluationOutOfMemory
+
+
+def test_sums_that_an_out_of_memory_cut_off_are_told_with_the_remedy(config):
+    """`in_micro_batches(2)`: the step was tried again in two, and by then TensorFlow summed no more."""
+    experiment = in_micro_batches(2)
+    experiment.step = 6
+    explained = functools.partial(explained_errors, experiment, 5, pipeline.read(config), config)
+    with (
+        pytest.raises(OdtkError, match=r"in one piece at step 7, .* Start the training again with 2 micro-b") as raised,
+        explained(),
+    ):
+        raise SumsCutOff(1)
+    assert raised.value.argument == "accumulate"
+    with pytest.raises(OdtkError, match="although each device computes one image"), explained():
+        raise SumsCutOff(2)
 
 
 @pytest.mark.parametrize(
