@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from odtk.errors import OdtkError
 from odtk.tools.zoo_checkpoints import checkpoints_here
-from odtk.web.commands import Command, command
+from odtk.web.commands import Command, command, shell_line
 from odtk.web.model_views import done_commands
 from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
 from odtk.web.model_views.open_config import MAX_FORM
@@ -29,7 +29,8 @@ pages = Pages()
 def listed(request: Request, studio: Studio) -> Response:
     """All projects, the one that changed last first."""
     lines = [project_line(each) for each in all_projects(studio.workspace)]
-    return studio.page("projects.html", "Projects", section="Projects", lines=lines)
+    shown = [shell_line("ls", studio.workspace.projects.name)] if lines else []
+    return studio.page("projects.html", "Projects", section="Projects", lines=lines, commands=shown)
 
 
 @pages.get("/projects/new")

@@ -200,9 +200,9 @@ def _box(form: FormData) -> Box:
 
 
 def _commands(project: Project) -> list[Command]:
-    """Those that the buttons run, as far as it is known where the data are."""
+    """Those that the buttons run, or what lists the suspects as long as it is not known where the data are."""
     if dataset_folder(project) is None:
-        return []
+        return [evaluate_command(project)]
     try:
         # The button moves the table first, so that what is decided meanwhile is no part of it.
         correct = decisions.correct_command(project, decisions.corrections_file(project))
