@@ -46,7 +46,9 @@ def opened(listed: Callable[[], Listed]) -> list[tuple[str, BinaryIO]]:
     for _ in range(_TRIES):
         files = listed()
         with contextlib.ExitStack() as stack, contextlib.suppress(FileNotFoundError):
-            found = [(name, stack.enter_context(open(path, "rb"))) for name, path in files]
+            found: list[tuple[str, BinaryIO]] = []
+            for name, path in files:
+                found.append((name, stack.enter_context(open(path, "rb"))))
             if files and listed() == files and all(map(_is_still, found, files)):
                 stack.pop_all()
                 return found
@@ -76,8 +78,8 @@ def zip_stream(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[bytes]:
 
 def _entry(name: str, stat: os.stat_result) -> zipfile.ZipInfo:
     """As ZipInfo.from_file makes it of a path, with a year that a zip can have."""
-    year, *rest = time.localtime(stat.st_mtime)[:6]
-    made = zipfile.ZipInfo(name, (min(max(year, 1980), 2107), *rest))
+    year, month, day, hour, minute, second = time.localtime(stat.st_mtime)[:6]
+    made = zipfile.ZipInfo(name, (min(max(year, 1980), 2107), month, day, hour, minute, second))
     made.external_attr, made.file_size = (stat.st_mode & 0xFFFF) << 16, stat.st_size
     return made
 
