@@ -16,7 +16,7 @@ from odtk.terminal_text import on_one_line
 @options.boxes_option
 @options.exif_option("As for make-tfrecords: whether boxes are of the rotated image.")
 @click.option("--resume", is_flag=True,
-              help="Leave out what the files say already: for a table whose writing was cut off.")  # fmt: skip
+              help="Leave out what an earlier writing of the table, which was cut off, has made.")  # fmt: skip
 @options.json_option
 @options.example("odtk correct photos corrections.csv", "odtk correct photos corrections.csv --json")
 def correct(data_dir, corrections, as_json, **settings) -> None:

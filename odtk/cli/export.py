@@ -36,8 +36,9 @@ from odtk.terminal_text import on_one_line
               help="Run each exported model on so many images of the evaluation records, or drawn ones, and compare it "
               "with the checkpoint; 0: do not.")  # fmt: skip
 @click.option("--tolerance", type=click.FloatRange(0, 1), metavar="X",
-              help="Accept differences of boxes (as a part of the image) and scores up to X.  [default: by format; "
-              "0.001 in float32]")  # fmt: skip
+              help="Accept differences of up to X: of boxes (as a part of the image), of scores, in the part of the "
+              "objects that only one of the two finds, and of mAP (0.01: a point).  [default: by format; 0.001 in "
+              "float32, where each must find every object of the other]")  # fmt: skip
 @overwrite_option("OUTPUT_DIR", is_folder=True)
 @json_option
 @example("odtk export pets.config models/pets exported", "odtk predict exported photo.jpg --output drawn")

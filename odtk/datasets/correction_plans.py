@@ -113,17 +113,15 @@ class Plan:
     """By how much the sides may differ, as numbers are rounded."""
 
 
-def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Correction], resume: bool = False) -> Plan:
-    """The edits of an image; DataError if it, or a box, is not there (any more), or two corrections are of one box.
+def plan_of(places: Mapping[str, Place], image: str, corrections: Sequence[Correction]) -> Plan:
+    """The edits of an image; DataError for those that do not fit to what its file says.
 
-    With `resume`, there is no edit for what the file says already.
+    The image or a box is not there (any more), a new box is there already, or two corrections are of one box.
     """
     place = places.get(image)
     if place is None:
         raise DataError(f"There is no image {image!r} in the dataset. Make the records and evaluate again.")
     found = place.read()
-    if resume:
-        corrections = [each for each in corrections if not _is_in_effect(each, found, place)]
     edits = [_edit(each, found, place) for each in corrections]
     taken = [edit.index for edit in edits if edit.index is not None]
     if len(set(taken)) < len(taken):
@@ -144,6 +142,8 @@ def _edit(correction: Correction, found: ReadImage, place: Place) -> Edit:
         return Edit(index, entry, is_discarded=True)
     assert correction.box is not None
     box = correction.box
+    if index is None:
+        _refuse_second(correction, box, found, place.is_pets)
     if place.is_pets:
         correction = _of_pet(correction, entry)
     order = place.source.rules.boxes or (_order(place) if entry is None or entry.written == OUTLINE else entry.written)
@@ -195,16 +195,13 @@ def _distance(first: Yxyx, second: Yxyx) -> float:
     return sum(abs(one - other) for one, other in zip(first, second, strict=True))
 
 
-def _is_in_effect(correction: Correction, found: ReadImage, place: Place) -> bool:
-    """Whether the file says already what the correction would make it say."""
-
-    def has(name: str, box: Yxyx | None) -> bool:
-        indices = [] if box is None else found.close(box)
-        return any(place.is_pets or found.annotation.objects[index].class_name == name for index in indices)
-
-    if has(correction.annotated_class, correction.annotated_box):
-        return False
-    return correction.decision == DISCARD or has(correction.class_name, correction.box)
+def _refuse_second(correction: Correction, box: Yxyx, found: ReadImage, is_pets: bool) -> None:
+    """An object that is annotated already, as by an earlier table, would count twice."""
+    names = [found.annotation.objects[index].class_name for index in found.close(box)]
+    if (names and is_pets) or correction.class_name in names:
+        raise DataError(
+            f"{correction.said}: such a box is in {found.path} already. Make the records and evaluate again."
+        )
 
 
 def _clipped(box: Yxyx) -> Yxyx:

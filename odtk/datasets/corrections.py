@@ -29,8 +29,8 @@ COLUMNS = (
     *("image", "decision", "annotated_class", *(f"annotated_{side}" for side in _SIDES)),
     *("class", *_SIDES, "width", "height"),
 )
-RANK = "rank"
-"""A further column, which may be empty or absent: of the suspect that the row is about."""
+RANK, SUSPECT = "rank", "suspect"
+"""Further columns, which may be empty or absent: which suspect the row is about."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Correction:
     box: Yxyx | None = None
     line: int | None = field(default=None, compare=False)
     """In the table."""
+    suspect: str = ""
+    """Which one it is about, by the table."""
 
     @property
     def said(self) -> str:
@@ -75,22 +77,28 @@ def _correction(path: str | os.PathLike, row: Mapping[str, Any], line: int) -> C
     size = _numbers(where, [row["height"], row["width"]])
     if not all(side > 0 for side in size):
         raise DataError(f"{where}: the picture is {row['width']} x {row['height']} pixels. Give its width and height.")
-    annotated = _box(where, row, "annotated_", size)
+    annotated = _box(where, row, "annotated_", size, is_clipped=True)
     box = _box(where, row, "", size)
     if decision == DISCARD and annotated is None:
         raise DataError(f"{where}: there is no annotated box to discard.")
     if decision == CHANGE and (box is None or not row["class"]):
         raise DataError(f"{where}: a change needs a class and a box.")
-    return Correction(row["image"], decision, row["annotated_class"], annotated, row["class"], box, line)
+    suspect = row.get(SUSPECT) or ""
+    return Correction(row["image"], decision, row["annotated_class"], annotated, row["class"], box, line, suspect)
 
 
-def _box(where: str, row: Mapping[str, Any], prefix: str, size: Sequence[float]) -> Yxyx | None:
+def _box(
+    where: str, row: Mapping[str, Any], prefix: str, size: Sequence[float], is_clipped: bool = False
+) -> Yxyx | None:
+    """A box of a row; with `is_clipped` its part in the picture, as records may have boxes that reach over it."""
     texts = [row[prefix + side] for side in _SIDES]
     if not any(texts):
         return None
     top, left, bottom, right = _numbers(where, texts)
     height, width = size
     box = (top / height, left / width, bottom / height, right / width)
+    if is_clipped:
+        box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], 1.0), min(box[3], 1.0))
     if not (0 <= box[0] < box[2] <= 1 + 1e-6 and 0 <= box[1] < box[3] <= 1 + 1e-6):
         raise DataError(f"{where}: the box {', '.join(texts)} has no area, or is not inside the picture.")
     return box
@@ -106,7 +114,7 @@ def _numbers(where: str, texts: Sequence[str]) -> list[float]:
 def write_corrections(path: str | os.PathLike, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes a table of rows with the keys of COLUMNS, boxes in pixels."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, (*COLUMNS, RANK), lineterminator="\n")
+    writer = csv.DictWriter(text, (*COLUMNS, RANK, SUSPECT), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_bytes(Path(path), text.getvalue().encode())

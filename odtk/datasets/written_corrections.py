@@ -14,6 +14,7 @@ from odtk.annotations import coco_edits, csv_edits, voc_edits, yolo_edits
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.annotations.coco_edits import ImageEdits
 from odtk.atomic import write_bytes
+from odtk.datasets.correction_journal import CorrectionJournal, Written, key_of, keys_in
 from odtk.datasets.correction_plans import Place, Plan, places_of, plan_of
 from odtk.datasets.corrections import KEEP, Correction, Yxyx
 from odtk.errors import DataError, OdtkError
@@ -32,7 +33,7 @@ class WrittenCorrections:
     files: list[str]
     """That were written; the first original of each is beside it, as NAME.orig."""
     already: int = 0
-    """Corrections that the files had already, of a table that was written before."""
+    """Corrections that an earlier writing, which was cut off, had made."""
 
 
 def apply_corrections(
@@ -46,29 +47,32 @@ def apply_corrections(
 ) -> WrittenCorrections:
     """Changes the annotation files of a dataset; `format`, `boxes` and `exif` as for make-tfrecords.
 
-    With `resume`, what the files say already is left as it is.
+    With `resume`, corrections that an earlier writing has made are left out, as long as their files are as that left
+    them.
 
     All or nothing: every file is read again after it was written, and if one does not say what it should, all are put
     back. Raises DataError for annotations that are not there (any more), and UnusableImage for what cannot be written.
     """
+    journal = CorrectionJournal(folder)
+    done = journal.in_effect() if resume else {}
     places = places_of(folder, format, boxes, exif)
-    by_image: dict[str, list[Correction]] = defaultdict(list)
-    for each in corrections:
-        if each.decision != KEEP:
-            by_image[each.image].append(each)
-    plans = [plan_of(places, image, found, resume) for image, found in by_image.items()]
-    plans = [plan for plan in plans if plan.edits]
+    by_image, already = _sorted_out(corrections, keys_in(done))
+    plans = [plan_of(places, image, found) for image, found in by_image.items()]
     others = _others(places, by_image)
-    written: dict[Path, bytes] = {}
+    edited = [_edited(path, found) for path, found in _by_file(plans).items()]
+    begun: list[_EditedFile] = []
     try:
-        for path, found in _by_file(plans).items():
-            _write(path, found, written)
+        _note(journal, done, edited, by_image)
+        for each in edited:
+            begun.append(each)
+            _write(each)
         now = places_of(folder, format, boxes, exif)
         _check(plans, now)
         _check_others(others, _others(now, by_image))
     except BaseException:
-        for path, before in written.items():
-            write_bytes(path, before)
+        for each in begun:
+            write_bytes(each.path, each.before)
+        journal.write(done)
         raise
     kinds = [edit for plan in plans for edit in plan.edits]
     return WrittenCorrections(
@@ -76,9 +80,19 @@ def apply_corrections(
         added=sum(edit.index is None for edit in kinds),
         discarded=sum(edit.is_discarded for edit in kinds),
         kept=sum(each.decision == KEEP for each in corrections),
-        files=sorted(map(os.fspath, written)),
-        already=sum(map(len, by_image.values())) - len(kinds),
+        files=sorted(os.fspath(each.path) for each in edited),
+        already=already,
     )
+
+
+def _sorted_out(corrections: Sequence[Correction], done: Collection[str]) -> tuple[dict[str, list[Correction]], int]:
+    """Those that change something, by image, and how many others were written before."""
+    wanted = [each for each in corrections if each.decision != KEEP]
+    left: dict[str, list[Correction]] = defaultdict(list)
+    for each in wanted:
+        if key_of(each) not in done:
+            left[each.image].append(each)
+    return left, len(wanted) - sum(map(len, left.values()))
 
 
 def _by_file(plans: Iterable[Plan]) -> dict[Path, list[Plan]]:
@@ -94,15 +108,39 @@ def _by_file(plans: Iterable[Plan]) -> dict[Path, list[Plan]]:
     return found
 
 
-def _write(path: Path, plans: Sequence[Plan], written: dict[Path, bytes]) -> None:
-    """Writes a file; the first original is kept beside it."""
+@dataclass(frozen=True)
+class _EditedFile:
+    """An annotation file, as it is and as it is to be."""
+
+    path: Path
+    before: bytes
+    after: bytes
+    images: list[str]
+    """Those that are corrected in it."""
+
+
+def _edited(path: Path, plans: Sequence[Plan]) -> _EditedFile:
     before = path.read_bytes()
     after = _WRITERS[plans[0].place.source.dataset.format](before, os.fspath(path), plans)
-    original = path.with_name(path.name + ORIGINAL)
+    return _EditedFile(path, before, after, [plan.image for plan in plans])
+
+
+def _note(
+    journal: CorrectionJournal, done: Written, edited: Sequence[_EditedFile], by_image: Mapping[str, list[Correction]]
+) -> None:
+    """Writes down what is about to be written."""
+    for each in edited:
+        corrections = [one for image in each.images for one in by_image[image]]
+        done = journal.added(done, each.path, each.after, corrections)
+    journal.write(done)
+
+
+def _write(edited: _EditedFile) -> None:
+    """Writes a file; the first original is kept beside it."""
+    original = edited.path.with_name(edited.path.name + ORIGINAL)
     if not original.exists():
-        write_bytes(original, before)
-    written[path] = before
-    write_bytes(path, after)
+        write_bytes(original, edited.before)
+    write_bytes(edited.path, edited.after)
 
 
 def _voc(data: bytes, path: str, plans: Sequence[Plan]) -> bytes:

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtk.downloads.part_file import PartFile, Version
-from odtk.downloads.request import Answer, BrokenError, CompleteError, RefusedError, answer, broken, host_of
+from odtk.downloads.request import (
+    Answer,
+    BrokenError,
+    CompleteError,
+    RefusedError,
+    answer,
+    broken,
+    host_of,
+    is_open_to_others,
+)
 from odtk.errors import DownloadError, OutputError
 from odtk.progress import Progress, track
 from odtk.system_errors import in_bytes
@@ -72,6 +81,8 @@ def fetch(
             return _taken(wanted, target)
         had, failures = part.size, []
         for address in wanted.addresses:
+            if wanted.sha256 is None and is_open_to_others(address):
+                log(_unprotected(wanted, address))
             try:
                 digest = _Transfer(wanted, address, part, timing, log).run()
             except RefusedError as error:
@@ -109,6 +120,13 @@ def _taken(wanted: Wanted, target: Path) -> Fetched:
     if reason := why_wrong(wanted, target, digest):
         raise DownloadError(f"{target} is there already, but {reason}. Remove it, and run the command again.")
     return Fetched(target, None, target.stat().st_size, digest, wanted.sha256 is not None)
+
+
+def _unprotected(wanted: Wanted, address: str) -> str:
+    return (
+        f"warning: no checksum of {wanted.name} is known, and {address} is not encrypted: anyone on the way can "
+        "change the file. Use an https address."
+    )
 
 
 def _all_failed(wanted: Wanted, failures: list[str], folder: Path) -> str:
@@ -156,7 +174,8 @@ class _Transfer:
     def _attempt(self) -> None:
         start, validator = self._resumable()
         try:
-            with answer(self._address, start, validator, self._timing.timeout) as found:
+            has_checksum = self._wanted.sha256 is not None
+            with answer(self._address, start, validator, self._timing.timeout, has_checksum) as found:
                 self._check(found)
                 self._part.begin(Version(self._address, found.validator, found.total), found.start)
                 self._receive(found)

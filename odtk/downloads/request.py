@@ -20,6 +20,7 @@ _PASSING = (408, 425, 429, 500, 502, 503, 504)
 
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 _LONGEST_RETRY_AFTER = 60.0
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 
 
 class RefusedError(Exception):
@@ -51,21 +52,32 @@ class CompleteError(Exception):
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Python 3.10 does not follow 308."""
+    """Follows 308, too, which Python 3.10 does not; and from https to nothing but https, unless bytes are checked."""
+
+    def __init__(self, has_checksum: bool):
+        self._has_checksum = has_checksum
 
     def http_error_308(self, req, fp, code, msg, headers):
         return self.http_error_302(req, fp, 307, msg, headers)
 
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if not self._has_checksum and _scheme(req.full_url) == "https" != _scheme(newurl):
+            raise RefusedError(f"it sends on to {newurl}, which is not encrypted, and no checksum of the file is known")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
 
 @contextlib.contextmanager
-def answer(address: str, start: int, validator: str | None, timeout: float) -> Iterator[Answer]:
+def answer(
+    address: str, start: int, validator: str | None, timeout: float, has_checksum: bool = False
+) -> Iterator[Answer]:
     """The file at `address` from byte `start` on, or from 0 where the server or a new version does not allow that.
 
-    `timeout`: seconds without a byte. Raises RefusedError, BrokenError or CompleteError; reading the body may raise
-    what `broken` understands.
+    `timeout`: seconds without a byte. `has_checksum`: the caller will know whether the bytes are the right ones; else
+    no redirect from https to http is followed. Raises RefusedError, BrokenError or CompleteError; reading the body may
+    raise what `broken` understands.
     """
     request = urllib.request.Request(address, headers=_headers(start, validator))
-    opener = urllib.request.build_opener(_Redirects)  # with the environment's proxies
+    opener = urllib.request.build_opener(_Redirects(has_checksum))  # with the environment's proxies
     try:
         body = opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
@@ -145,6 +157,16 @@ def broken(error: Exception) -> Exception:
     if isinstance(cause, (http.client.HTTPException, OSError)):
         return BrokenError(str(cause) or type(cause).__name__)
     return RefusedError(str(cause))
+
+
+def is_open_to_others(address: str) -> bool:
+    """Whether others on the way can change what comes from there: plain http from another machine."""
+    host = urllib.parse.urlsplit(address).hostname or ""
+    return _scheme(address) in ("http", "ftp") and host not in _THIS_MACHINE
+
+
+def _scheme(address: str) -> str:
+    return urllib.parse.urlsplit(address).scheme.lower()
 
 
 def host_of(address: str) -> str:

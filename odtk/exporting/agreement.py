@@ -22,20 +22,20 @@ class Agreement:
     objects: int
     """Those of the first with a score of at least 0.2, or each image's best if it has none."""
     missing: int
-    """Those of them without a detection of the same class in about the same place (IoU 0.5) in the second."""
+    """Those of them without a detection of their own in the second: of the same class, in about the same place."""
     extra: int
-    """Detections of the second with such a score, and without one in the first."""
+    """Detections of the second with such a score and without one of their own in the first, such as duplicates."""
     boxes: float
-    """The largest distance between sides of two boxes of one object, as a part of the image's."""
+    """The largest distance between sides of two boxes of one object, as a part of the image's; NaN if a side is."""
     scores: float
-    """The largest difference between two scores."""
+    """The largest difference between the two scores of one object; NaN if a score is."""
 
     def problems(self, tolerance: Tolerance) -> list[str]:
-        """What is over the tolerance, in words; empty if nothing is."""
-        said = []
-        for count, what in ((self.missing, "not found"), (self.extra, "found in addition")):
+        """What is over the tolerance, in words; empty if nothing is. That nothing was compared is over any."""
+        said = [] if self.objects else ["there is no object to find again, so nothing was compared"]
+        for count, what in ((self.missing, "of {} objects are not found"), (self.extra, "are found in addition to {}")):
             if count > tolerance.missing * max(self.objects, 1):
-                said.append(f"{count} of {self.objects} objects are {what} (accepted: {tolerance.missing:.0%})")
+                said.append(f"{count} {what.format(self.objects)} (accepted: {100 * tolerance.missing:.3g}%)")
         for value, limit, what in (
             (self.boxes, tolerance.boxes, "boxes differ by up to {} of the image"),
             (self.scores, tolerance.scores, "scores differ by up to {}"),
@@ -54,42 +54,62 @@ class Agreement:
 
 
 def compare(exact: Sequence[Detections], others: Sequence[Detections]) -> Agreement:
-    """The agreement of `others` with `exact`, image by image."""
-    pairs = list(zip(exact, others, strict=True))
-    found = [_matches(one, other, _count(one)) for one, other in pairs]
-    # An image without objects has only its best detection, which need not be an object to the other.
-    back = [_matches(other, one, int((other.scores >= LEAST_SCORE).sum())) for one, other in pairs]
-    distances = [distance for match in found for distance in match if distance is not None]
-    return Agreement(
-        objects=sum(len(match) for match in found),
-        missing=sum(match.count(None) for match in found),
-        extra=sum(match.count(None) for match in back),
-        boxes=max((boxes for boxes, _ in distances), default=0.0),
-        scores=max((scores for _, scores in distances), default=0.0),
-    )
+    """The agreement of `others` with `exact`, image by image.
+
+    A detection is paired with at most one of the other model, of the same class and an IoU of at least 0.5, the most
+    alike in place and score first. So a box that suppression should have removed is found in addition.
+    """
+    images = [_compare(*pair) for pair in zip(exact, others, strict=True)]
+    distances = np.concatenate([each.distances for each in images]) if images else np.zeros([0, 2])
+    # NumPy's maximum of numbers with a NaN is NaN.
+    boxes, scores = distances.max(axis=0, initial=0.0).tolist()
+    objects, missing, extra = (sum(each.counts[place] for each in images) for place in range(3))
+    return Agreement(objects, missing, extra, boxes, scores)
 
 
-def _count(found: Detections) -> int:
-    """How many of its detections, from the best, are objects."""
-    return max(int((found.scores >= LEAST_SCORE).sum()), min(len(found), 1))
+@dataclass(frozen=True)
+class _ImageAgreement:
+    counts: tuple[int, int, int]  # objects, missing and extra ones
+    distances: np.ndarray  # [pairs, 2], of boxes and of scores
 
 
-def _matches(one: Detections, other: Detections, count: int) -> list[tuple[float, float] | None]:
-    """Of each of the best `count` objects its distance in boxes and scores to the other's nearest; None without one."""
-    return [_match(one.boxes[index], one.classes[index], one.scores[index], other) for index in range(count)]
+def _compare(one: Detections, other: Detections) -> _ImageAgreement:
+    objects, others = _objects(one), _objects(other)
+    if not objects.any():  # the best detection of an image need not be an object to the other
+        objects[:1] = True
+    pairs = _pairs(one, other, objects, others)
+    missing = int(objects.sum() - objects[pairs[:, 0]].sum())
+    extra = int(others.sum() - others[pairs[:, 1]].sum())
+    apart = one.boxes[pairs[:, 0]] - other.boxes[pairs[:, 1]], one.scores[pairs[:, 0]] - other.scores[pairs[:, 1]]
+    distances = np.stack([np.abs(apart[0]).max(axis=1, initial=0.0), np.abs(apart[1])], axis=1)
+    return _ImageAgreement((int(objects.sum()), missing, extra), distances)
 
 
-def _match(box: np.ndarray, kind: int, score: float, other: Detections) -> tuple[float, float] | None:
-    overlaps = np.where(other.classes == kind, _iou(box, other.boxes), 0.0)
-    if not len(overlaps) or not overlaps.max() >= LEAST_IOU:
-        return None
-    best = int(overlaps.argmax())
-    return float(np.abs(box - other.boxes[best]).max()), abs(float(score - other.scores[best]))
+def _objects(found: Detections) -> np.ndarray:
+    """Which detections are objects: bool [N]. One whose score is not a number is none that may be left out."""
+    return ~(found.scores < LEAST_SCORE)
 
 
-def _iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Of one box yxyx with others [n, 4]: [n]."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.prod(np.maximum(sides, 0), axis=1)
-    union = np.prod(box[2:] - box[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared
-    return shared / np.maximum(union, 1e-12)
+def _pairs(one: Detections, other: Detections, objects: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The indices of detections that go together, at least one of them an object: [pairs, 2]."""
+    overlaps = _iou(one.boxes, other.boxes)
+    possible = (one.classes[:, None] == other.classes) & (overlaps >= LEAST_IOU) & (objects[:, None] | others)
+    apart = 1 - overlaps + np.abs(one.scores[:, None] - other.scores)
+    candidates = np.argwhere(possible)
+    taken: tuple[set[int], set[int]] = set(), set()
+    pairs = []
+    for first, second in candidates[np.argsort(apart[possible], kind="stable")].tolist():
+        if first not in taken[0] and second not in taken[1]:
+            taken[0].add(first)
+            taken[1].add(second)
+            pairs.append((first, second))
+    return np.reshape(np.array(pairs, int), [-1, 2])
+
+
+def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Of boxes yxyx [n, 4] with others [m, 4]: [n, m]; NaN where a side is not a number."""
+    first, second = boxes[:, None], others[None]
+    sides = np.minimum(first[..., 2:], second[..., 2:]) - np.maximum(first[..., :2], second[..., :2])
+    shared = np.prod(np.maximum(sides, 0), axis=-1)
+    areas = [np.prod(each[..., 2:] - each[..., :2], axis=-1) for each in (first, second)]
+    return shared / np.maximum(areas[0] + areas[1] - shared, 1e-12)

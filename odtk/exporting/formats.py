@@ -74,6 +74,11 @@ class Tolerance:
     points: float = 1.0
     """The largest loss of mAP, of 100."""
 
+    @classmethod
+    def of(cls, limit: float) -> Tolerance:
+        """One limit for everything, 0.01 for example: a hundredth of the image, of a score, of the objects, of mAP."""
+        return cls(limit, limit, limit, 100 * limit)
+
 
 @dataclass(frozen=True)
 class Needs:

@@ -7,6 +7,7 @@ operation; see odtk.boxes.onnx_suppression.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ OPSET = 17
 """ONNX's version of the operations: of December 2022, which TensorRT 8.6 and OpenVINO 2023 read."""
 _MOST_BYTES = 2**31 - 2**20
 """A file of protobuf cannot be larger."""
+_CATCHES = "TF2ONNX_CATCH_ERRORS"
 
 
 def refuses(config: pipeline_pb2.TrainEvalPipelineConfig, options: ExportOptions) -> str | None:
@@ -67,24 +69,34 @@ def write(source: Source, path: str) -> None:
 
 def convert(source: Source) -> onnx.ModelProto:
     """The model, with what it says of itself."""
-    from tf2onnx.convert import from_function
-
     from odtk.exporting.saved_model import ServedDetector
 
     served = ServedDetector(source.served, source.options.input_type, source.more_variables)
-    with onnx_operations.needed(), _silent():
-        model, _ = from_function(
-            served.serve,
-            input_signature=[INPUT_TYPES[source.options.input_type].spec()],
-            opset=OPSET,
-            custom_op_handlers={onnx_operations.STAND_IN: (_suppression, [])},
-        )
+    with onnx_operations.needed(), _silent(), _collecting():
+        try:
+            with _without_copies():
+                model = _from_function(served.serve)
+        except Exception:
+            # Of one of its optimizations, maybe: with copies to go back to, it leaves that one out.
+            model = _from_function(served.serve)
     _require_onnx_alone(model)
     _name_input_sides(model)
     _enlarge_by_todays_mode(model)
     model.producer_name = "odtk"
     model.doc_string = "An object detector in the form of TFOD's exported models: see the metadata."
     put(model, embedded.texts_of(source))
+    return model
+
+
+def _from_function(function) -> onnx.ModelProto:
+    from tf2onnx.convert import from_function
+
+    model, _ = from_function(
+        function,
+        input_signature=function.input_signature,
+        opset=OPSET,
+        custom_op_handlers={onnx_operations.STAND_IN: (_suppression, [])},
+    )
     return model
 
 
@@ -154,6 +166,38 @@ def _enlarge_by_todays_mode(model: onnx.ModelProto) -> None:
         for attribute in node.attribute:
             if attribute.s == b"tf_half_pixel_for_nn" and scales is not None and (scales == scales.round()).all():
                 attribute.s = b"asymmetric"
+
+
+@contextlib.contextmanager
+def _without_copies() -> Iterator[None]:
+    """tf2onnx copies the whole graph before each of its optimizations, in case one fails.
+
+    That is 24 times the weights and more. It does not where this variable is set, to whatever value.
+    """
+    before = os.environ.get(_CATCHES)
+    os.environ[_CATCHES] = "FALSE"
+    try:
+        yield
+    finally:
+        del os.environ[_CATCHES]
+        if before is not None:
+            os.environ[_CATCHES] = before
+
+
+@contextlib.contextmanager
+def _collecting() -> Iterator[None]:
+    """Python collects cycles, which tf2onnx's graphs are, when their number has grown by a quarter of all objects.
+
+    TensorFlow has so many that this hardly comes; they are left out of the count.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.collect()  # by which the count is made
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        gc.collect()
 
 
 @contextlib.contextmanager

@@ -27,11 +27,25 @@ def read_batch(
     It is augmented as in `build_train_dataset` with this seed. See odtk.inputs.dataset for the form of a batch, and for
     `entries`. Raises errors of reading.
     """
+    files = record_files(pipeline_config.train_input_reader)
+    data = _data(files, [(file, record) for file, record, _ in places])
+    return batch_of(pipeline_config, data, places, resize, num_classes, seed, entries)
+
+
+def batch_of(
+    pipeline_config,
+    data: Sequence[bytes],
+    places: Sequence[tuple[int, int, int]],
+    resize: Callable,
+    num_classes: int,
+    seed: int,
+    entries: Container[str],
+) -> tuple[dict, dict]:
+    """As `read_batch`, of serialized Examples, one for each place, which need not be in the records."""
     reader = pipeline_config.train_input_reader
     labels = label_map.read(reader.label_map_path) if reader.label_map_path else None
-    data = _data(record_files(reader), [(file, record) for file, record, _ in places])
     file, record, position = tf.unstack(tf.constant(list(places), tf.int64), axis=1)
-    records = tf.data.Dataset.from_tensor_slices((position, ((tf.constant(data), record), file)))
+    records = tf.data.Dataset.from_tensor_slices((position, ((tf.constant(list(data)), record), file)))
     examples = dataset.prepare(
         records,
         parse=make_parser(labels, num_classes),

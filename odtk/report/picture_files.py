@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from odtk import atomic, unfinished
 from odtk.annotations import image_files
 from odtk.errors import DataError, OutputError
+from odtk.listed_files import read_list, refuse_others, write_list
 
 # The Pillow format written for a suffix. Formats read, regardless of the suffix, are image_files.FORMATS; MPO,
 # the JPEG of many phones, opens as a JPEG.
@@ -87,14 +87,14 @@ def picture_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), over
     may_replace = check_folder(folder, sources, overwrite)
     with atomic.atomic_directory(folder, may_replace) as temporary:
         yield temporary
-        atomic.write_text(temporary / _LIST_FILE, json.dumps(sorted(_files_below(temporary))))
+        write_list(temporary, _LIST_FILE)
 
 
 def check_folder(folder: str | os.PathLike, sources: Iterable[Path] = (), overwrite: bool = False) -> bool:
     """Raises the errors of `picture_folder` early; returns whether `folder` has an earlier output to replace."""
     folder = Path(folder)
     _refuse_sources_in(folder, sources)
-    earlier = _earlier_files(folder)
+    earlier = read_list(folder, _LIST_FILE)
     if folder.is_dir() and unfinished.contents(folder):
         _refuse_unlisted(folder, earlier, overwrite)
     atomic.check_directory(folder)
@@ -131,29 +131,13 @@ def _refuse_sources_in(folder: Path, sources: Iterable[Path]) -> None:
             raise OutputError(f"{source}, one of the images to read, is in {folder}. Choose another output folder.")
 
 
-def _earlier_files(folder: Path) -> set[str] | None:
-    """The files of an earlier output; None if `folder` is not one."""
-    try:
-        return set(json.loads((folder / _LIST_FILE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, RecursionError):
-        return None
-
-
 def _refuse_unlisted(folder: Path, earlier: set[str] | None, overwrite: bool) -> None:
     if earlier is None:
         raise OutputError(f"{folder} is not empty. Choose another folder, or empty it first.")
-    others = sorted(_files_below(folder) - earlier - {_LIST_FILE})
-    if others:
-        raise OutputError(f"{folder} holds {others[0]}, which odtk did not write there. Choose another folder.")
+    refuse_others(folder, earlier | {_LIST_FILE})
     if not overwrite:
         text = f"{folder} has the images of an earlier run. Choose another folder, or overwrite it."
         raise OutputError(text, argument="overwrite")
-
-
-def _files_below(folder: Path) -> set[str]:
-    below = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-    relative = (path.relative_to(folder) for path in below)
-    return {path.as_posix() for path in relative if not any(map(unfinished.is_part, path.parts))}
 
 
 def _decoded(file: str | os.PathLike | io.BytesIO, name: str) -> Image.Image:

@@ -26,9 +26,10 @@ def correct(
     Its columns are those of `odtk.datasets.corrections.COLUMNS`. VOC, COCO, YOLO and CSV can be written, and boxes of
     the Pet layout. Only the annotations in question change; the first original of a file is kept beside it, as
     NAME.orig. All or nothing: if one correction cannot be written, no file changes. `format`, `boxes` and `exif` are
-    those of make_tfrecords. With `resume`, corrections that the files have already are left out instead of refused: for
-    a table whose writing was cut off. Raises DataError for a row that says nothing clear, for a box that is not
-    annotated (any more), for a class that the dataset does not have, and for an outline, whose box cannot be set.
+    those of make_tfrecords. With `resume`, corrections that an earlier writing, which was cut off, has made are left
+    out instead of refused; a hidden file in `data_dir` says which. Raises DataError for a row that says nothing clear,
+    for a box that is not annotated (any more), for a new one that is there already, for a class that the dataset does
+    not have, and for an outline, whose box cannot be set.
     """
     require_one_of(EXIF_CHOICES, exif=exif)
     table = read_corrections(corrections)

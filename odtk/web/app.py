@@ -154,4 +154,5 @@ def _problem(request: Request, status: int, text: str) -> Response:
     studio: Studio = request.app.state.studio
     if request.headers.get("hx-request") == "true":
         return studio.piece("problem_piece.html", status, text=text)
-    return studio.page("problem.html", "That did not work", status=status, text=text)
+    is_of_form = request.method == "POST"
+    return studio.page("problem.html", "That did not work", status=status, text=text, is_of_form=is_of_form)

@@ -47,6 +47,11 @@ class Run:
     ended: float | None = None
     """Seconds since 1970."""
 
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it ended because the studio that ran it was killed."""
+        return self.outcome is not None and self.outcome.messages == _CUT_OFF
+
 
 class Background:
     """The running commands of a studio, and the last outcome of each key, in files below `folder`."""
@@ -107,6 +112,10 @@ class Background:
         command = Command(tuple(found["words"]), found.get("module", "odtk"))
         outcome = None if found["exit_code"] is None else _outcome(command, found)
         return Run(key, command, found["state"], None, outcome, found["ended"])
+
+    def running(self) -> list[Command]:
+        """The commands that run."""
+        return [command for command, _ in list(self._tasks.values())]
 
     def cancel(self, key: str) -> None:
         """Ends what runs under a key, if anything does; from the event loop or a thread of a request."""

@@ -138,6 +138,11 @@ def _document(out: bytes) -> Any:
         return None
 
 
-def as_lines(commands: Sequence[Command]) -> list[str]:
-    """The commands as a terminal takes them, each once."""
+def shell_line(*words: str) -> str:
+    """A line of a terminal that is no command of odtk."""
+    return shlex.join(words)
+
+
+def as_lines(commands: Sequence[Command | str]) -> list[str]:
+    """The commands as a terminal takes them, each once; texts are such lines already."""
     return list(dict.fromkeys(map(str, commands)))

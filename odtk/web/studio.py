@@ -13,9 +13,10 @@ from starlette.responses import HTMLResponse, Response
 
 from odtk.web.background import Background
 from odtk.web.closing import Closing
-from odtk.web.commands import Command, Commands, as_lines
+from odtk.web.commands import Command, Commands, as_lines, shell_line
 from odtk.web.jobs import Jobs
 from odtk.web.live_models import LiveModels
+from odtk.web.projects import Project
 from odtk.web.received_forms import ReceivedForms
 from odtk.web.security import csrf_token
 from odtk.web.words import FILTERS
@@ -63,11 +64,15 @@ class Studio:
         return self._locks.setdefault(key, asyncio.Lock())
 
     def page(
-        self, template: str, title: str, *, commands: Sequence[Command] = (), status: int = 200, **context: Any
+        self, template: str, title: str, *, commands: Sequence[Command | str] = (), status: int = 200, **context: Any
     ) -> Response:
-        """A whole page; `commands` are those that it ran, which stand at its foot."""
-        values = {"section": "", "project": None, **context, "title": title, "commands": as_lines(commands)}
+        """A whole page; `commands` are those that it ran, which stand at its foot, or else where to look."""
+        values = {"section": "", "project": None, **context, "title": title, "ran": bool(commands)}
+        values["commands"] = as_lines(commands) or [self._look_at(values["project"])]
         return HTMLResponse(self.html(template, **values), status_code=status)
+
+    def _look_at(self, project: Project | None) -> str:
+        return shell_line("ls", self.workspace.shown(project.folder) if project else ".")
 
     def piece(self, template: str, status: int = 200, **context: Any) -> Response:
         """A piece of a page, which htmx puts in its place."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
 
 from odtk.progress import as_clock, as_number, report_line
@@ -40,6 +42,11 @@ def progress_line(report: ProgressReport | None) -> str:
     return "Starting" if report is None else report_line(report)
 
 
+def shell(path: str | os.PathLike) -> str:
+    """A path as a word of a shell's line."""
+    return shlex.quote(os.fspath(path))
+
+
 def share(report: ProgressReport | None) -> float | None:
     """How much is done, from 0 to 1; None where that is not known."""
     return report.completed / report.total if report and report.total else None
@@ -53,4 +60,5 @@ FILTERS = {
     "speed": as_number,
     "progress_line": progress_line,
     "share": share,
+    "shell": shell,
 }

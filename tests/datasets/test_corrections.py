@@ -1,5 +1,6 @@
 """Corrections are written into the annotation files of every format, and all else in them stays as it is."""
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from odtk.annotations import coco_edits, voc_xml
 from odtk.annotations.annotated_image import UnusableImage
 from odtk.cli.main import cli
+from odtk.datasets import written_corrections
 from odtk.datasets.corrections import CHANGE, DISCARD, KEEP, Correction, read_corrections, write_corrections
 from odtk.datasets.open_dataset import interpreted_by_headers, open_target
 from odtk.datasets.written_corrections import apply_corrections
@@ -263,23 +265,86 @@ def test_the_nearest_of_several_boxes_is_meant(tmp_path):
     assert read(tmp_path)["a"] == [("cat", [10, 20, 30, 60]), ("dog", [50, 5, 90, 75])]
 
 
-def test_a_table_that_was_cut_off_is_written_to_its_end(plain_dataset):
-    table = [
-        change("a", ("cat", (10, 20, 30, 60)), ("dog", (12, 24, 40, 64))),
-        change("a", ("dog", (50, 5, 90, 75)), None, DISCARD),
-        change("a", None, ("cat", (0, 0, 20, 10))),
-        change("b", ("cat", (1, 1, 99, 79)), ("dog", (1, 1, 99, 79))),
-    ]
-    apply_corrections(plain_dataset, table[:3])
-    report = apply_corrections(plain_dataset, table, resume=True)
-    assert (report.already, report.changed, report.added, report.discarded) == (3, 1, 0, 0)
-    found = contents(plain_dataset)
-    report = apply_corrections(plain_dataset, table, resume=True)
-    assert (report.already, report.files, contents(plain_dataset)) == (4, [], found)
+TABLE = [
+    change("a", ("cat", (10, 20, 30, 60)), ("dog", (12, 24, 40, 64))),
+    change("a", ("dog", (50, 5, 90, 75)), None, DISCARD),
+    change("a", None, ("cat", (0, 0, 20, 10))),
+    change("b", ("cat", (1, 1, 99, 79)), ("dog", (1, 1, 99, 79))),
+]
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
+
+
+def cut_off(monkeypatch, folder, files):
+    """Leaves a folder as it is when what writes TABLE is killed after so many files, if it has as many."""
+    left, at_the_end = [None] * files, {}
+
+    def write(edited):
+        at_the_end.update(contents(folder))
+        if not left:
+            raise Killed
+        left.pop()
+        edited.path.write_bytes(edited.after)
+        at_the_end.update(contents(folder))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(written_corrections, "_write", write)
+        with contextlib.suppress(Killed):
+            apply_corrections(folder, TABLE)
+    for path, data in at_the_end.items():
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("files", [0, 1, 2])
+def test_a_table_that_was_cut_off_is_written_to_its_end(plain_dataset, monkeypatch, files):
+    cut_off(monkeypatch, plain_dataset, files)
+    report = apply_corrections(plain_dataset, TABLE, resume=True)
+    assert report.already + report.changed + report.added + report.discarded == 4
+    assert bool(report.already) == bool(files)
     assert read(plain_dataset)["a"] == [("cat", [0, 0, 20, 10]), ("dog", [12, 24, 40, 64])]
-    absent = change("b", ("cat", (5, 5, 90, 70)), ("cat", (9, 9, 80, 60)))
+    assert read(plain_dataset)["b"] == [("dog", [1, 1, 99, 79])]
+    found = contents(plain_dataset)
+    report = apply_corrections(plain_dataset, TABLE, resume=True)
+    assert (report.already, report.files, contents(plain_dataset)) == (4, [], found)
+
+
+def test_what_another_has_changed_is_not_taken_for_written(plain_dataset):
+    """A table is gone on with by what it has written itself, not by what the files happen to say."""
+    before = contents(plain_dataset)
+    for gone in (
+        change("b", ("cat", (5, 5, 90, 70)), None, DISCARD),  # someone has moved it
+        change("b", ("dog", (1, 1, 99, 79)), None, DISCARD),  # someone has changed its class
+        change("b", ("dog", (1, 1, 99, 79)), ("cat", (1, 1, 99, 79))),
+    ):
+        with pytest.raises(DataError, match="no such box"):
+            apply_corrections(plain_dataset, [gone], resume=True)
+    with pytest.raises(DataError, match=r"such a box is in .* already"):
+        apply_corrections(plain_dataset, [change("b", None, ("cat", (1, 1, 99, 79)))], resume=True)
+    assert contents(plain_dataset) == before
+
+
+def test_of_two_boxes_at_one_place_a_repeated_table_discards_one(tmp_path):
+    yolo(tmp_path)
+    path = tmp_path / "labels" / "b.txt"
+    path.write_text("1 0.3 0.3 0.4 0.4\n1 0.301 0.3 0.4 0.4\n")
+    table = [change("b", ("cat", (10, 8, 50, 40)), None, DISCARD)]
+    for already in (0, 1):
+        report = apply_corrections(tmp_path, table, resume=True)
+        assert (report.discarded, report.already) == (1 - already, already)
+        assert path.read_text() == "1 0.301 0.3 0.4 0.4\n"
+    # Of another suspect it is another correction.
+    assert apply_corrections(tmp_path, [replace(table[0], suspect="2")], resume=True).discarded == 1
+
+
+def test_a_file_that_was_changed_since_is_looked_at_again(tmp_path):
+    yolo(tmp_path)
+    path = tmp_path / "labels" / "a.txt"
+    apply_corrections(tmp_path, TABLE[:1])
+    path.write_text(path.read_text() + "2 0.5 0.5 0.2 0.2\n")
     with pytest.raises(DataError, match="no such box"):
-        apply_corrections(plain_dataset, [absent], resume=True)
+        apply_corrections(tmp_path, TABLE[:1], resume=True)
 
 
 def test_an_image_without_objects_gets_one_where_it_has_an_annotation(tmp_path):
@@ -401,6 +466,22 @@ def test_rows_that_say_nothing_clear_are_refused(tmp_path, row, words):
     with pytest.raises(DataError, match=words) as error:
         read_corrections(path)
     assert "c.csv:2" in str(error.value)
+
+
+def test_an_annotated_box_may_reach_over_the_picture(tmp_path):
+    """As in records that another tool has made; what is compared with the file is clipped, too."""
+    voc(tmp_path / "data")
+    path = tmp_path / "data" / "Annotations" / "b.xml"
+    path.write_text(path.read_text().replace(">99<", ">120<"))
+    row = dict.fromkeys(("annotated_xmin", "annotated_ymin"), 1) | {"annotated_xmax": 120, "annotated_ymax": 79}
+    row |= {"image": "b.jpg", "annotated_class": "cat", "width": WIDTH, "height": HEIGHT}
+    right = {"class": "dog", "xmin": 1, "ymin": 1, "xmax": 100, "ymax": 79}
+    write_corrections(tmp_path / "c.csv", [row | {"decision": KEEP}, row | {"decision": CHANGE} | right])
+    kept, changed = read_corrections(tmp_path / "c.csv")
+    assert kept.annotated_box == changed.annotated_box == normalized((1, 1, 100, 79))
+    apply_corrections(tmp_path / "data", [kept, changed])
+    text = path.read_text()
+    assert ("<name> dog </name>" in text, ">120<" in text) == (True, True)  # only its class was changed
 
 
 def test_a_box_of_the_pet_layout_but_not_its_class(tmp_path):

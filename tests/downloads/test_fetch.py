@@ -3,8 +3,10 @@
 import dataclasses
 import errno
 import hashlib
+import http.client
 import os
 import random
+import urllib.request
 
 import pytest
 from file_server import cut, file_server, page, redirect, stall, status, trickle
@@ -128,6 +130,41 @@ def test_mirrors_in_turn(fetching, server):
 def test_redirects_are_followed(fetching, server, code):
     server.plans["old.tar"] = [redirect(server.url("a.tar"), code)]
     assert_whole(fetching, fetching("old.tar"))
+
+
+@pytest.fixture
+def https(server, monkeypatch):
+    """The server's address as an encrypted one."""
+
+    def opened(self, request):
+        return self.do_open(http.client.HTTPConnection, request)
+
+    monkeypatch.setattr(urllib.request.HTTPSHandler, "https_open", opened)
+    return server.address.replace("http:", "https:")
+
+
+def test_what_nothing_else_protects_comes_over_https_to_the_end(fetching, server, https):
+    server.plans["old.tar"] = [redirect(server.url("a.tar"))]
+    with pytest.raises(DownloadError, match=r"it sends on to http://.*a\.tar, which is not encrypted, and no checksum"):
+        fetching(f"{https}/old.tar", sha256=None, size=None)
+    assert [path for path, _ in server.requests] == ["old.tar"]
+    server.plans["old.tar"] = [redirect(f"{https}/a.tar")]
+    assert_whole(fetching, fetching(f"{https}/old.tar", sha256=None, size=None))
+
+
+def test_a_checksum_protects_what_comes_over_http(fetching, server, https):
+    server.plans["old.tar"] = [redirect(server.url("a.tar"))]
+    assert_whole(fetching, fetching(f"{https}/old.tar"))
+    assert fetching.said == []
+
+
+def test_a_plain_address_without_a_checksum_is_warned_of(fetching, monkeypatch):
+    monkeypatch.setattr("odtk.downloads.request._THIS_MACHINE", ())
+    assert_whole(fetching, fetching())
+    assert fetching.said == []
+    (fetching.folder / "a.tar").unlink()
+    assert_whole(fetching, fetching(sha256=None))
+    assert "a.tar is not encrypted: anyone on the way can change the file" in fetching.said[0]
 
 
 def test_errors_of_a_server_are_waited_for_and_not_for_ever(fetching, server):

@@ -1,19 +1,21 @@
 """A detector as an ONNX file: what it takes, gives, finds and says of itself; and files that are no such thing."""
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from tiny_detector import tiny_config, tiny_parts
 
 from odtk.errors import CheckpointError, OdtkError
-from odtk.exporting import embedded
+from odtk.exporting import embedded, onnx_file
 from odtk.exporting.formats import FORMATS, ExportOptions, Source
 from odtk.exporting.model import naming
 from odtk.exporting.open_model import open_model
 from odtk.exporting.trained_model import TrainedModel
 
 onnx = pytest.importorskip("onnx", reason="the extra odtk[onnx] is not installed")
-pytest.importorskip("tf2onnx", reason="the extra odtk[onnx] is not installed")
+optimizer = pytest.importorskip("tf2onnx.optimizer", reason="the extra odtk[onnx] is not installed")
 pytest.importorskip("onnxruntime", reason="the extra odtk[onnx] is not installed")
 
 LABELS = b"item { id: 1 name: 'cat' } item { id: 2 name: 'dog' } item { id: 3 name: 'b\xc3\xa4r' }"
@@ -35,8 +37,21 @@ def source_of(detector, **options) -> Source:
 def path(detector, tmp_path_factory):
     """One that takes batches, which has a loop over the images that are resized."""
     path = tmp_path_factory.mktemp("onnx") / "model.onnx"
-    ROW.write(source_of(detector, input_type="float_image_tensor"), str(path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(optimizer, "optimize_graph", _asked_for_copies(optimizer.optimize_graph))
+        ROW.write(source_of(detector, input_type="float_image_tensor"), str(path))
     return path
+
+
+ASKED: list[bool] = []  # of tf2onnx, whether it is to copy the graph before each optimization
+
+
+def _asked_for_copies(optimize_graph):
+    def optimize(graph, catch_errors, **options):
+        ASKED.append(catch_errors)
+        return optimize_graph(graph, catch_errors, **options)
+
+    return optimize
 
 
 def test_signature_and_metadata(path):
@@ -71,6 +86,22 @@ def test_it_finds_what_the_detector_finds_in_batches_of_several_sizes(detector, 
         np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-5)
         np.testing.assert_array_equal(ours.classes, theirs.classes)
         assert ours.names[0] in ("cat", "dog", "bär")
+
+
+def test_the_graph_is_copied_only_where_an_optimization_fails(detector, path, monkeypatch):
+    """Each copy holds all weights: with them, a file of a ResNet50 took 12 GB of memory."""
+    assert ASKED == [False]
+    asked = []
+
+    def made(_):
+        asked.append("TF2ONNX_CATCH_ERRORS" in os.environ)
+        if len(asked) == 1:
+            raise KeyError("an optimization's own")
+        return onnx.load(path)
+
+    monkeypatch.setattr(onnx_file, "_from_function", made)
+    onnx_file.convert(source_of(detector))
+    assert asked == [True, False]
 
 
 def test_a_certificate_and_another_label_map(path, tmp_path):

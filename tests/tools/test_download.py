@@ -195,6 +195,14 @@ def test_overwrite_replaces_what_was_downloaded(server, tmp_path):
     assert (tmp_path / f"{MODEL}.tar.gz").exists()
 
 
+def test_overwrite_replaces_nothing_that_was_put_there_later(server, tmp_path):
+    download("pets")
+    (tmp_path / "petdata/images/mine.jpg").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"images holds mine\.jpg, which odtk did not write there"):
+        download("pets", overwrite=True)
+    assert files_in("petdata/images") == ["Abyssinian_1.jpg", "beagle_1.jpg", "mine.jpg"]
+
+
 @pytest.mark.parametrize(
     "content", [archive({"x/y": b"1"}), ARCHIVES[f"{MODEL}.tar.gz"][:-60]], ids=["something else", "damaged"]
 )
@@ -203,6 +211,33 @@ def test_an_archive_of_something_else_or_a_damaged_one_leaves_nothing(server, tm
     with pytest.raises(DownloadError, match=r"is not ssd_|is damaged|neither a tar"):
         download(MODEL)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_that_was_here_already_is_unpacked_and_stays(server, tmp_path):
+    kept, said = tmp_path / f"{MODEL}.tar.gz", []
+    kept.write_bytes(ARCHIVES[kept.name])
+    for overwrite in (False, True):
+        (part,) = download(MODEL, overwrite=overwrite, log=said.append).parts
+        assert (part.address, part.was_here) == (None, False)
+        assert kept.read_bytes() == ARCHIVES[kept.name]
+    assert server.requests == []
+    assert said[0] == f"note: {kept.name} was here already: it is unpacked, nothing is downloaded, and it stays."
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (archive({"x/y": b"1"}), "is not ssd_mobilenet.*: there is no checkpoint"),
+        (ARCHIVES[f"{MODEL}.tar.gz"][:-60], "is damaged"),
+        (b"my notes", "is there already, but is neither a tar nor a zip"),
+    ],
+)
+def test_what_lies_under_an_archives_name_and_cannot_be_used_stays(server, tmp_path, content, words):
+    mine = tmp_path / f"{MODEL}.tar.gz"
+    mine.write_bytes(content)
+    with pytest.raises(DownloadError, match=f"(?s){words}.*[Rr]emove it"):
+        download(MODEL)
+    assert (mine.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (content, [mine.name])
 
 
 def test_a_forbidden_bucket_is_said_with_the_ways_out(server):
@@ -241,7 +276,22 @@ def test_the_list():
     }
     assert {name for name in models if "kpts" in name} <= untrained
     text = CliRunner().invoke(cli, ["download", "list"]).stdout
-    assert re.search(r"efficientdet_d0_coco17_tpu-32 +33\.6 +39 +Boxes +yes +ssd_efficientdet_d0_512x512_pets", text)
+    assert re.search(
+        r"efficientdet_d0_coco17_tpu-32 +33\.6 +39 +Boxes +yes +20200711 +ssd_efficientdet_d0_512x512_pets", text
+    )
+
+
+def test_the_list_says_where_everything_is_from():
+    text = CliRunner().invoke(cli, ["download", "list"]).stdout
+    shown = re.findall(r"^  (https://\S+MODEL\S+)$", text, re.MULTILINE)
+    for model in catalog.models().values():
+        found = [each.replace("DATE", model.date).replace("MODEL", model.name) for each in shown]
+        assert found == list(model.archive.addresses)
+        assert re.search(rf"^{re.escape(model.name)} .* {model.date} ", text, re.MULTILINE)
+    for archive in catalog.pets():
+        for address in archive.addresses:
+            assert f"    {address}\n" in text
+        assert f"SHA-256 {archive.sha256})" in text
 
 
 def test_every_checkpoint_of_a_shipped_pipeline_can_be_downloaded():
@@ -270,6 +320,11 @@ def test_addresses_of_the_pets_are_those_of_oxford():
     for each in catalog.pets():
         assert all(re.match(r"https://(www|thor)\.robots\.ox\.ac\.uk/", address) for address in each.addresses)
         assert len(each.sha256) == 64
+
+
+def test_what_has_no_checksum_has_encrypted_addresses():
+    for model in catalog.models().values():
+        assert model.archive.sha256 or all(each.startswith("https://") for each in model.archive.addresses)
 
 
 def test_configure_downloads_what_a_shipped_pipeline_is_made_for(server):

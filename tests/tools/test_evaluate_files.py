@@ -12,6 +12,7 @@ from odtk.cli.main import cli
 from odtk.errors import ConfigError, DataError, OdtkError, OutputError
 from odtk.evaluation.coco import METRIC_NAMES
 from odtk.tools.evaluate import evaluate
+from odtk.tools.evaluate.output_files import check_output
 
 WITHOUT_TENSORFLOW = """
 import sys
@@ -48,6 +49,7 @@ def test_two_files_are_evaluated_explained_and_compared_without_tensorflow(coco,
     assert metrics == pytest.approx(dict(zip(METRIC_NAMES, referee(groundtruth, worse), strict=True)), abs=1e-9)
     assert "odtk predict" not in done.stdout, "there is no model"
     assert (tmp_path / "suspects.csv").read_text().startswith("rank,image,kind,")
+    check_output(f"{tmp_path}/worse-eval")  # the next evaluation may replace this one
 
 
 def test_the_last_evaluation_is_compared_before_its_file_is_replaced(coco):
@@ -58,6 +60,18 @@ def test_the_last_evaluation_is_compared_before_its_file_is_replaced(coco):
     mean = report.explanation.compared.comparison.mean
     assert mean.before > mean.after
     assert mean.before == pytest.approx(next(iter(last.metrics.values())), abs=1e-9)
+
+
+def test_a_report_replaces_no_folder_of_others(coco, tmp_path):
+    groundtruth, found = coco
+    mine = tmp_path / "out/report/thesis.tex"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match=r"report is not empty and has thesis\.tex, which this command did not write"):
+        evaluate(found, groundtruth=groundtruth, output=tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["report"]
+    assert evaluate(found, groundtruth=groundtruth, output=tmp_path / "out", report=False).metrics
+    assert mine.read_text() == "mine"
 
 
 def test_the_command_prints_one_document(coco, tmp_path):

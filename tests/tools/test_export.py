@@ -2,9 +2,9 @@
 
 import functools
 import json
+import math
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,12 +16,16 @@ from synthetic_weights import synthetic_value
 from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.cli.main import cli
+from odtk.detections import Detections
 from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OdtkError, OutputError
 from odtk.exporting import saved_model
-from odtk.exporting.formats import FORMATS, ExportFormat, Needs
+from odtk.exporting.agreement import Agreement
+from odtk.exporting.formats import FORMATS, ExportFormat, Needs, Tolerance
 from odtk.exporting.signatures import INPUT_TYPES
 from odtk.tools.export import certifying, export
+from odtk.tools.export.certificate import FormatCertificate
+from odtk.tools.export.verification import Answers
 
 CASE = variant_case("base")
 
@@ -318,10 +322,49 @@ def test_a_model_that_answers_otherwise_is_refused_and_leaves_nothing(config, mo
 
 @pytest.mark.parametrize(("score", "is_unsure"), [(0.21, True), (0.8, False)])
 def test_a_model_that_has_hardly_learned_is_told_of(score, is_unsure):
-    boxes, scores = np.array([[0.1, 0.1, 0.5, 0.5]]), np.array([score])
-    found = SimpleNamespace(detections=[SimpleNamespace(boxes=boxes, scores=scores)], source="drawn images")
-    said = certifying._refusal(SimpleNamespace(prefix="model/ckpt-8"), "saved_model", found, ["1 of 1 is not found"])
+    said = str(certifying._refusal("model/ckpt-8", certified(objects=1, missing=1), answers(score)))
     assert ("No detection there has a score above 0.21" in said and "--verify 0" in said) == is_unsure
+
+
+@pytest.mark.parametrize(
+    ("differences", "limit"),
+    [
+        ({"missing": 2}, "0.05"),
+        ({"extra": 9}, "0.23"),
+        ({"scores": 0.0123}, "0.013"),
+        ({"boxes": 0.0123, "missing": 8}, "0.2"),
+        ({"map_after": 0.4877}, "0.013"),
+        ({"extra": 41}, None),
+        ({"scores": math.nan}, None),
+    ],
+)
+def test_a_refusal_says_which_tolerance_accepts_it_and_that_one_does(differences, limit):
+    refused = certifying._refusal("model/ckpt-8", certified(**differences), answers(0.9))
+    assert "saved_model does not answer as model/ckpt-8 does, on 1 drawn images: " in str(refused)
+    assert refused.argument == (limit and "tolerance")
+    assert ("accept the difference" in str(refused)) == (limit is not None)
+    if limit is not None:
+        assert f"with a tolerance of {limit}." in str(refused)
+        assert certified(**differences, tolerance=Tolerance.of(float(limit))).problems() == []
+        assert certified(**differences, tolerance=Tolerance.of(0.9 * float(limit))).problems()
+
+
+def test_nothing_is_certified_where_neither_finds_anything():
+    refused = certifying._refusal("model/ckpt-8", certified(objects=0), answers())
+    assert "as neither finds anything on 1 drawn images. Nothing was written." in str(refused)
+    assert refused.argument is None, "no tolerance accepts that"
+
+
+def certified(objects=40, map_after=0.5, tolerance=None, **differences) -> FormatCertificate:
+    agreement = Agreement(**{"objects": objects, "missing": 0, "extra": 0, "boxes": 0.0, "scores": 0.0} | differences)
+    return FormatCertificate("saved_model", "saved_model", agreement, tolerance or Tolerance(), 0.5, map_after, 1, 1)
+
+
+def answers(*scores: float) -> Answers:
+    """Of one image."""
+    boxes = np.tile([0.1, 0.1, 0.5, 0.5], [len(scores), 1])
+    found = Detections(boxes, np.ones(len(scores), int), np.array(scores))
+    return Answers("drawn images", [found], None, None)
 
 
 def test_the_command_offers_every_input_type():

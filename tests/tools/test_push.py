@@ -17,6 +17,7 @@ from odtk.errors import DownloadError, OdtkError, OutputError
 from odtk.resources import shipped_files
 from odtk.tools.download import download
 from odtk.tools.push import push
+from odtk.tools.push.saved_input import saved_model_type
 
 PLACE = "hf://me/pets"
 METRICS = {
@@ -77,7 +78,7 @@ def test_a_folder_goes_there_and_comes_back(fake):
     assert fake.calls[-1] == ("snapshot_download", "me/pets", "main")
     assert back.folder == "there/pets"
     found = {path.relative_to("there/pets").as_posix() for path in Path("there/pets").rglob("*") if path.is_file()}
-    assert found == set(report.files)
+    assert found == {*report.files, ".odtk-download.json"}
     assert not Path("there/pets/.cache").exists()
     assert back.next_command == "odtk predict there/pets IMAGE --output FOLDER"
 
@@ -106,6 +107,44 @@ def test_the_card_says_what_the_run_was(fake):
         assert line in text
     # Neither this machine nor its folders are the world's business.
     assert "secret" not in text
+
+
+def write_signature(shape, dtype, ops=(), name="input_tensor"):
+    saved = saved_model_type()()
+    graph = saved.meta_graphs.add()
+    given = graph.signature_def["serving_default"].inputs[name]
+    given.dtype = dtype
+    for size in shape:
+        given.tensor_shape.dim.add(size=size)
+    function = graph.graph_def.library.function.add()
+    for op in ops:
+        function.node_def.add(op=op)
+    Path("exported/saved_model/saved_model.pb").write_bytes(saved.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "ops", "words"),
+    [
+        ((1, -1, -1, 3), 4, (), "uint8 [1, height, width, 3], one image"),
+        ((-1, -1, -1, 3), 1, (), "float32 [batch, height, width, 3], a batch, values from 0 to 255"),
+        ((-1,), 7, ("DecodeImage",), "string [batch], JPEG or PNG bytes"),
+        ((-1,), 7, ("ParseExampleV2",), "string [batch], serialized tf.train.Examples"),
+        ((-1, 5), 9, (), "int64 [?, 5]"),
+    ],
+)
+def test_the_card_says_what_this_model_takes(fake, shape, dtype, ops, words):
+    write_signature(shape, dtype, ops)
+    text = push("exported", PLACE, dry_run=True).card
+    assert f"found = detect(input_tensor=tf.constant(given))  # given: {words}\n" in text
+
+
+def test_a_model_that_cannot_be_read_is_not_described(fake):
+    line = "tf.constant(given))  # given: see detect.structured_input_signature\n"
+    assert line in push("exported", PLACE, dry_run=True).card
+    write("exported/saved_model/saved_model.pb", "")
+    assert line in push("exported", PLACE, dry_run=True).card
+    Path("exported/saved_model/saved_model.pb").unlink()
+    assert "serving_default" not in push("exported", PLACE, dry_run=True).card
 
 
 def test_what_is_not_known_is_said_and_not_made_up(fake):
@@ -162,17 +201,38 @@ def test_the_hubs_refusals(fake, name, words, tmp_path, monkeypatch):
     assert not (tmp_path / "pets").exists()
 
 
-def test_what_is_there_is_not_replaced(fake):
+def test_only_an_earlier_download_is_replaced(fake):
     push("exported", PLACE)
     download(PLACE)
     with pytest.raises(OutputError, match="pets is there already") as error:
         download(PLACE)
     assert error.value.argument == "overwrite"
-    write("pets/mine", "")
+    write("pets/pipeline.config", "changed")
+    fake.files["me/pets"]["new.txt"] = b"new"
     download(PLACE, overwrite=True)
-    assert not Path("pets/mine").exists()
+    assert Path("pets/pipeline.config").read_bytes() == fake.files["me/pets"]["pipeline.config"]
+    # Also what only the earlier one had is gone.
+    del fake.files["me/pets"]["new.txt"]
+    download(PLACE, overwrite=True)
+    assert not Path("pets/new.txt").exists()
     with pytest.raises(OdtkError, match="has no mirror"):
         download(PLACE, mirror="http://x")
+
+
+def test_files_that_were_not_downloaded_are_never_replaced(fake):
+    push("exported", PLACE)
+    write("pets/images/mine.jpg", "mine")
+    calls = len(fake.calls)
+    with pytest.raises(OutputError, match="pets is there already, and odtk did not download it") as error:
+        download(PLACE, overwrite=True)
+    assert error.value.argument == "dir"
+    assert len(fake.calls) == calls  # nothing was downloaded for it
+    download(PLACE, dir="models")
+    write("models/pets/saved_model/mine.txt", "mine")
+    with pytest.raises(OutputError, match=r"pets holds saved_model/mine\.txt, which odtk did not write there"):
+        download(PLACE, dir="models", overwrite=True)
+    for kept in ("pets/images/mine.jpg", "models/pets/saved_model/mine.txt"):
+        assert Path(kept).read_text() == "mine"
 
 
 def test_without_the_library_the_extra_is_named(fake, monkeypatch):

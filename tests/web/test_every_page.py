@@ -1,14 +1,17 @@
 """What every page has for keyboards, screen readers and narrow screens."""
 
 import itertools
+import shlex
 from collections import Counter
 
+import click
 import fake_runs
 import pytest
 from fake_trainings import finished_run, make_project
 from lxml import html
 from running_studio import client_of
 
+from odtk.cli.main import cli
 from odtk.queue import Job, Queue
 from odtk.web.projects import create_project
 from odtk.web.workspace import Workspace
@@ -39,7 +42,7 @@ def fill(folder):
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
     """Requests to a studio whose workspace has all of it."""
-    with client_of(tmp_path_factory.mktemp("filled") / "work") as client:
+    with client_of(tmp_path_factory.mktemp("filled") / "my work; rm") as client:
         fill(client.studio.workspace.folder)
         yield client
 
@@ -60,6 +63,31 @@ def test_everything_has_a_name_and_headings_are_in_order(filled, path):
     assert named <= set(ids)
     assert len(page.xpath("//main | //header | //footer | //nav[@aria-label='Studio']")) == 4
     assert page.xpath("//title")[0].text.strip()
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/projects/pets/model/text", "/data?folder=.", "/compare", NO_PAGE])
+def test_the_foot_has_lines_that_a_terminal_takes(filled, path):
+    found = html.fromstring(filled.get(path).text).xpath("//footer//section[h2='The same in the terminal']//pre")
+    folder, *lines = [shlex.split(line) for line in found[0].text_content().splitlines()]
+    assert folder == ["cd", str(filled.studio.workspace.folder)]
+    assert lines
+    for program, *words in lines:
+        if program == "odtk":
+            require_taken(words)
+        elif program == "ls":
+            assert (filled.studio.workspace.folder / words[0]).is_dir()
+        else:
+            assert program in ("diff", "tensorboard")
+
+
+def require_taken(words):
+    """Parses a line as odtk would; placeholders stand for what is chosen on the page."""
+    group, name = cli, words.pop(0)
+    found = group.get_command(click.Context(group), name)
+    if name == "queue":
+        name = words.pop(0)
+        found = found.commands[name]
+    found.make_context(name, words)
 
 
 def nameless(page):

@@ -47,7 +47,7 @@ def test_what_is_typed_while_another_option_is_saved_stays(page, studio, monkeyp
     held.request()
     held.answer()
     train = Project(Workspace(studio.folder), "pets").sections()["train"]
-    assert train == {"pipeline-config": "pipeline.config", "seed": 7}
+    assert train == {"pipeline-config": "pipeline.config", "seed": "7"}
 
 
 def test_what_is_typed_or_switched_while_other_augmentations_are_saved_stays(page, studio, monkeypatch):

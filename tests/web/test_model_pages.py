@@ -10,10 +10,12 @@ from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
 from odtk.errors import OdtkError
+from odtk.web.background import FAILED
 from odtk.web.commands import Command, Outcome, command
 from odtk.web.model_views.config_history import digest_of
 from odtk.web.model_views.open_config import open_config
 from odtk.web.model_views.previews import find_preview
+from odtk.web.model_views.summaries import _key
 from odtk.web.projects import Project, create_project
 from odtk.web.record_making import key_of
 
@@ -231,7 +233,7 @@ def test_options_of_training_are_kept_in_the_project_file(client, project):
         client, f"{PAGE}/options", **{"o:patience": "5", "was:patience": "", "o:seed": "x", "was:seed": ""}
     )
     assert "seed takes a whole number" in answer.text
-    assert project.sections()["train"] == {"pipeline-config": "pipeline.config", "patience": 5}
+    assert project.sections()["train"] == {"pipeline-config": "pipeline.config", "patience": "5"}
     by_htmx(client, f"{PAGE}/options", **{"o:patience": "", "was:patience": "5"})
     assert "patience" not in project.sections()["train"]
 
@@ -246,7 +248,31 @@ def test_only_a_change_gives_up_a_summary_that_other_tabs_may_wait_for(client, p
         assert client.get(f"{PAGE}/summary?of={digest}").status_code == 200
     assert cancelled == []
     by_htmx(client, PAGE, loaded=two, **{f"{FIELD}num_steps": "800"})
-    assert cancelled == [f"summary:{two}"]
+    assert cancelled == [_key(two)]
+
+
+@pytest.mark.parametrize("of", ["model", "new"])
+def test_a_summary_that_failed_is_made_again_when_one_asks_for_it(client, project, ran, of):
+    address = {"model": f"{PAGE}/summary", "new": f"/projects/new/cost/{SMALL}"}[of]
+    key = _key(loaded(client) if of == "model" else f"shipped:{SMALL}")
+
+    def note(code, messages):
+        words = Command(("summary", "x"))
+        client.studio.background._note(key, words, FAILED, Outcome(words, code, None, messages))
+        ran.clear()
+
+    note(-9, "")
+    for _ in range(2):
+        page = client.get(address).text
+        assert "ended with exit code -9" in page
+        assert "Try again" in page
+    assert ran == []
+    assert "Multiply-adds" in by_htmx(client, address, of="").text
+    assert len(ran) == 1
+    note(1, "error: It was cut off, as the studio was killed while it ran. Start it again.")
+    assert "Multiply-adds" in client.get(address).text
+    by_htmx(client, address, of="")  # what is there already is not made again
+    assert len(ran) == 1
 
 
 def test_a_new_picture_gives_up_the_one_before(client, project, monkeypatch):

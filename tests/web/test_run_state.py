@@ -66,6 +66,16 @@ def test_the_state_follows_from_queue_and_files(queued, trained, kind, text):
     assert state.is_complete == ("all steps are done" in text)
 
 
+@pytest.mark.parametrize("queued", [None, job(DONE)])
+def test_a_run_that_has_done_its_steps_goes_on_where_more_were_given(queued):
+    def state(planned, reason="all steps are done"):
+        return find_state(queued, [session(reason=reason, last_step=200)], None, planned=planned)
+
+    assert [state(planned).is_complete for planned in (200, 100, None, 400)] == [True, True, True, False]
+    assert [state(planned).more_steps for planned in (200, 100, None, 400)] == [None, None, None, 400]
+    assert state(400, "the time limit of 2m is reached").more_steps is None
+
+
 def test_a_run_of_a_terminal_is_shown_as_such():
     writer = Writer(42, "lab3", "20:00")
     assert find_state(None, [session(ended=False)], writer).kind == "elsewhere"

@@ -1,10 +1,14 @@
 """Half an hour of tabs, event streams, uploads and pages: memory, file descriptors and threads stay where they are.
 
+A run grows meanwhile, whose page, model and comparison are looked at; its config is changed, which makes architectures
+(by commands that load TensorFlow), and a dataset is inspected again, whose gallery is then drawn again.
+
 ODTK_SOAK_MINUTES=5 makes it shorter; the figures are printed (pytest -s).
 """
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import shutil
@@ -20,22 +24,22 @@ import zipfile
 import drawn_field
 import psutil
 import pytest
+from fake_trainings import FakeRun, finished_run, make_project
 from running_studio import studio_process
 
 from odtk.queue import Job, Queue
+from odtk.web.workspace import Workspace
 
 MINUTES = float(os.environ.get("ODTK_SOAK_MINUTES", "30"))
+TRAINING, MODEL, COMPARE, GALLERY = (
+    "/projects/live/training", "/projects/live/model", "/compare?projects=live,ended", "/data/look?path=data/drawn",
+)  # fmt: skip
 PAGES = (
-    "/",
-    "/data",
-    "/projects",
-    "/compare",
-    "/jobs",
-    "/static/studio.css",
-    "/report.css",
-    "/nowhere",
-    "/files/notes.txt",
-)
+    "/", "/data", "/projects", "/jobs", "/static/studio.css", "/report.css", "/nowhere", "/files/notes.txt",
+    TRAINING, MODEL, f"{MODEL}/text", COMPARE, GALLERY, "/projects/live/results", "/projects/live/take-away",
+)  # fmt: skip
+STREAMS = ("/jobs/live", "/projects/live/training/live", "/compare/live?projects=live,ended")
+PICTURES = 24
 
 pytestmark = pytest.mark.slow
 
@@ -66,13 +70,42 @@ class Site:
         self.address, self._archive = address.rstrip("/"), archive
         parts = urllib.parse.urlsplit(address)
         self._place, self._number = (parts.hostname, parts.port), 0
+        self._streams, self._steps = itertools.cycle(STREAMS), itertools.cycle(range(201, 211))
 
     def get(self, path):
+        return self.read(path).decode()
+
+    def read(self, path):
         try:
-            return urllib.request.urlopen(self.address + path, timeout=60).read().decode()
+            return urllib.request.urlopen(self.address + path, timeout=60).read()
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
+            return b""
+
+    def post(self, path, page, **fields):
+        """Sends a form of a page, with its token and the text that it was made of."""
+        hidden = dict(re.findall(r'name="(csrf|loaded)" value="(\w+)"', self.get(page)))
+        body = urllib.parse.urlencode({**hidden, **fields}).encode()
+        assert urllib.request.urlopen(self.address + path, body, timeout=60).status == 200
+
+    def change(self):
+        """Another number of steps in the config, whose check and architecture follow."""
+        self.post(MODEL, MODEL, **{"f:train_config.num_steps": str(next(self._steps))})
+        time.sleep(15)
+
+    def inspect(self):
+        """The dataset once more; its pictures are drawn again behind it."""
+        self.post("/data/inspect", "/data", path="data/drawn")
+        time.sleep(40)
+
+    def browse(self):
+        """The gallery, and all its pictures, small and large."""
+        found = self.get(f"/data/gallery?{GALLERY.partition('?')[2]}")
+        for address in re.findall(r'src="(/data/image.jpg[^"]*)"', found):
+            self.read(address.replace("&amp;", "&"))
+            self.read(address.replace("&amp;", "&") + "&large")
+        time.sleep(1)
 
     def look(self):
         """All pages."""
@@ -83,7 +116,7 @@ class Site:
     def listen(self):
         """An event stream that is left without a word, as by a browser that is closed."""
         with socket.create_connection(self._place, timeout=60) as connection:
-            connection.sendall(b"GET /jobs/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            connection.sendall(f"GET {next(self._streams)} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             assert b"200 OK" in connection.recv(65536)
             time.sleep(1)
 
@@ -113,10 +146,28 @@ def zipped(folder):
     return file.getvalue()
 
 
+class Training:
+    """A run that a process seems to train: rows each second, an evaluation now and then."""
+
+    def __init__(self, project):
+        self._run, self._step = FakeRun(project), 0
+        self._run.begin()
+        self._run.lock()
+        self._run.picture("batches/first.png", "olive")
+
+    def train(self):
+        """One more row."""
+        self._step += 1
+        self._run.train(self._step)
+        if self._step % 20 == 0:
+            self._run.evaluate(self._step, min(self._step / 2000, 0.9))
+        time.sleep(1)
+
+
 def open_and_close_tabs(chromium, site):
-    """Three tabs on pages with events, for a moment."""
+    """Tabs on pages with events and of much that is drawn, for a moment."""
     context = chromium.new_context()
-    for path in ("/jobs", "/", "/data"):
+    for path in ("/jobs", "/data", TRAINING, MODEL, COMPARE, GALLERY):
         tab = context.new_page()
         tab.goto(site.address + path, timeout=60_000)
         tab.wait_for_timeout(500)
@@ -137,10 +188,15 @@ def test_half_an_hour_of_visits_leaves_nothing_behind(tmp_path, chromium):
     folder = tmp_path / "work"
     queue, number = Queue(folder / "queue.db"), 0
     (folder / "notes.txt").write_text("notes\n" * 1000)
+    workspace = Workspace(folder)
+    training = Training(make_project(workspace, "live"))
+    finished_run(make_project(workspace, "ended"))
+    drawn_field.write_voc(folder / "data" / "drawn", drawn_field.pictures(PICTURES))
     with studio_process(folder) as (started, address), contextlib.ExitStack() as stack:
         process, site = psutil.Process(started.pid), Site(address, zipped(tmp_path / "drawn"))
         end, figures = time.monotonic() + MINUTES * 60, []
-        actions = [site.look, site.look, *[site.listen] * 6, site.upload]
+        actions = [site.look, site.look, *[site.listen] * 6, site.upload, site.change, site.inspect, site.browse]
+        actions.append(training.train)
         visitors = [Visitor(action, end) for action in actions]
         stack.callback(lambda: [visitor.thread.join(60) for visitor in visitors])
         while time.monotonic() < end:

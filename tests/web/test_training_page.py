@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from click.testing import CliRunner
 from fake_trainings import STEPS, FakeRun, finished_run, make_project
+from lxml import html
 from running_studio import post
 
 from odtk.cli.main import cli
@@ -231,7 +232,7 @@ def test_names_and_logs_are_escaped(client, project, queue):
 def test_the_pieces_of_the_live_page_are_those_of_the_page(client, project):
     finished_run(project)
     pieces = _pieces(client.studio, project)
-    names = "state status troubles actions charts values pictures batches log sessions"
+    names = "state status troubles actions charts values pictures batches log sessions planned"
     assert set(pieces) == set(names.split())
     page = client.get(PAGE).text
     for name, piece in pieces.items():
@@ -300,9 +301,52 @@ def test_a_change_that_cannot_be_is_said(client, project, queue, fields, text):
     run.begin()
     run.train(*range(10, 61, 10))
     before = project.config.read_text()
-    assert text in post(client, f"{PAGE}/change", **fields).text
+    answer = post(client, f"{PAGE}/change", **fields)
+    assert answer.status_code == 400
+    assert text in answer.text
     assert project.config.read_text() == before
     assert queue.jobs() == []
+
+
+def test_what_was_typed_is_kept_when_it_is_refused(client, project):
+    def fields_of(answer):
+        inputs = html.fromstring(answer.text).xpath("//main//input[@name and not(@type='hidden')]")
+        return [each.get("value") for each in inputs]
+
+    was = {"was:rate": "0.02", "was:num_steps": str(STEPS)}
+    assert fields_of(post(client, f"{PAGE}/change", rate="0,5", num_steps="500", **was)) == ["0,5", "500", "pets-2"]
+    assert fields_of(post(client, f"{PAGE}/change", rate="0.02", num_steps="x", **was)) == ["0.02", "x", "pets-2"]
+    answer = post(client, f"{PAGE}/copy", name="../x")
+    assert (answer.status_code, fields_of(answer)) == (400, ["0.02", str(STEPS), "../x"])
+
+
+def test_a_tab_changes_only_what_was_typed_in_it(client, project, queue, in_process, monkeypatch):
+    monkeypatch.setattr("odtk.web.run_views.config_change.errors_before_training", no_errors)
+    assert "a base learning rate of 0.02, and 200 steps" in client.get(PAGE).text
+    was = {"was:rate": "0.02", "was:num_steps": str(STEPS)}
+    post(client, f"{PAGE}/change", rate="0.01", num_steps=str(STEPS), **was)
+    idle = post(client, f"{PAGE}/change", rate="0.02", num_steps=str(STEPS), **was)
+    assert "the config was meanwhile, in another tab" in idle.text
+    assert 'value="0.01"' in idle.text
+    address = post(client, f"{PAGE}/change", rate="0.02", num_steps="400", **was).headers["location"]
+    assert address == f"{PAGE}?at=0&steps=200&schedule=200"
+    facts = config_facts(project.config.read_text(), "x")
+    assert (facts.rate, facts.num_steps) == (0.01, 400)
+    assert "a base learning rate of 0.01, and 400 steps" in _pieces(client.studio, project)["planned"]
+
+
+def test_a_finished_run_goes_on_when_its_steps_were_raised_elsewhere(client, project):
+    finished_run(project)
+    page = client.get(PAGE).text
+    assert "All steps are done" in page
+    assert "Resume" not in page
+    project.config.write_text(project.config.read_text().replace(f"num_steps: {STEPS}", "num_steps: 400"))
+    page = client.get(PAGE).text
+    assert "All steps are done" not in page
+    assert f'action="{PAGE}/start"' in page
+    assert "now it has 400 in all. Resume goes on to there." in page
+    unchanged = {"rate": "0.02", "num_steps": "400", "was:rate": "0.02", "was:num_steps": "400"}
+    assert "Resume goes on with them." in post(client, f"{PAGE}/change", **unchanged).text
 
 
 def test_the_options_are_listed_with_the_way_to_change_them(client):

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odtk import atomic
+from odtk import atomic, unfinished
 from odtk.checkpoints.files import missing_file, prefixes_in
 from odtk.downloads import Timing, hub
 from odtk.downloads.unpacking import top_folder
 from odtk.errors import OdtkError, OutputError
+from odtk.listed_files import files_below, read_list, refuse_others, write_list
 from odtk.tools.download import catalog
 from odtk.tools.download.catalog import PETS, Archive
 from odtk.tools.download.place import Downloaded, Place, put_in_place
@@ -21,6 +22,8 @@ from odtk.tools.zoo_checkpoints import zoo_checkpoints
 __all__ = ["DownloadReport", "Downloaded", "download", "download_model"]
 
 MIRROR_VARIABLE = "ODTK_MIRROR"
+_LIST_FILE = ".odtk-download.json"
+"""In a folder of the Hub's: which files were downloaded."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def download(
     `dir` None is `petdata` for the pets, and the current folder otherwise, in which a model gets a folder of its name.
     `mirror`: addresses of folders, tried before the known ones. `from_files`: archives that are here already. What was
     unpacked before is left as it is, unless `overwrite`. A download that broke off goes on where it ended. Raises
-    DownloadError, or OutputError if the folder has other contents or cannot be written.
+    DownloadError, or OutputError if the folder has other contents or cannot be written: what odtk did not download is
+    never replaced.
     """
     mirrors, given = _several(mirror), [os.fspath(path) for path in _several(from_files)]
     if what.startswith(hub.SCHEME):
@@ -122,17 +126,27 @@ def _of_hub(address: str, folder: Path, overwrite: bool, log) -> DownloadReport:
     with atomic.atomic_directory(target, replace=_may_replace(target, overwrite)) as part:
         log(f"Downloading {place} from {hub.endpoint()} ...")
         hub.pull(place, part)
+        size = sum((part / name).stat().st_size for name in files_below(part))
+        write_list(part, _LIST_FILE)
     checkpoint = _checkpoint(target)
-    files = [path for path in target.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
     done = Downloaded(str(target), str(place), address, size)
     return DownloadReport(str(place), str(target), [done], checkpoint, _next_of_folder(target, checkpoint))
 
 
 def _may_replace(target: Path, overwrite: bool) -> bool:
-    if target.is_dir() and any(target.iterdir()) and not overwrite:
+    """Whether the folder is an earlier download to replace; the names of models are such as folders of data have."""
+    if not target.is_dir() or not unfinished.contents(target):
+        return False
+    earlier = read_list(target, _LIST_FILE)
+    if earlier is None:
+        raise OutputError(
+            f"{target} is there already, and odtk did not download it. Choose another folder, or remove it.",
+            argument="dir",
+        )
+    refuse_others(target, earlier | {_LIST_FILE})
+    if not overwrite:
         raise OutputError(f"{target} is there already. Choose another folder, or overwrite it.", argument="overwrite")
-    return overwrite
+    return True
 
 
 def _next_of_model(model: catalog.ZooModel, folder: Path) -> str:

@@ -12,6 +12,7 @@ from odtk.downloads import Timing, Wanted, fetch, kind_of_archive, unpack
 from odtk.downloads.fetching import Fetched, sha256_of, why_wrong
 from odtk.downloads.unpacking import not_an_archive
 from odtk.errors import DownloadError, OutputError
+from odtk.listed_files import files_below, refuse_others
 from odtk.tools.download.catalog import Archive
 
 _SCHEME = re.compile(r"[a-z]+://")
@@ -52,9 +53,11 @@ def put_in_place(archive: Archive, given: str | None, place: Place) -> Downloade
     atomic.check_directory(target)
     wanted = _wanted(archive, place.mirrors)
     found = _from_file(wanted, given) if given else fetch(wanted, place.folder, place.timing, place.log)
+    if not given and found.address is None:
+        place.log(f"note: {found.path} was here already: it is unpacked, nothing is downloaded, and it stays.")
     if not found.is_verified:
         place.log(f"note: no checksum known for {archive.archive} as it is here; its SHA-256 is {found.sha256}.")
-    _unpack(archive, found.path, target, place, is_given=given is not None)
+    _unpack(archive, found, target, place, is_given=given is not None)
     return Downloaded(
         str(target), archive.archive, found.address, found.size, found.sha256, found.is_verified, found.resumed_at
     )
@@ -106,16 +109,20 @@ def _is_plain_tar(path: Path) -> bool:
         return file.read(5) == b"ustar"
 
 
-def _unpack(archive: Archive, path: Path, target: Path, place: Place, is_given: bool) -> None:
-    ours = not is_given and not place.keep_archive
+def _unpack(archive: Archive, found: Fetched, target: Path, place: Place, is_given: bool) -> None:
+    is_ours = found.address is not None  # downloaded just now; another one is the user's
     try:
         with atomic.atomic_directory(target, replace=place.overwrite) as part:
-            unpack(path, part)
+            unpack(found.path, part)
             if not any(part.glob(archive.mark)):
-                raise DownloadError(f"{path} is not {archive.archive}: there is no {archive.mark} in it.")
-    except DownloadError:
-        if not is_given:  # or the next attempt would begin with the same bytes
-            path.unlink(missing_ok=True)
+                raise DownloadError(f"{found.path} is not {archive.archive}: there is no {archive.mark} in it.")
+            if target.is_dir():  # an earlier one, into which files of the user's own may have been put
+                refuse_others(target, files_below(part))
+    except DownloadError as error:
+        if is_ours:  # or the next attempt would begin with the same bytes
+            found.path.unlink(missing_ok=True)
+        elif not is_given:
+            raise DownloadError(f"{error} It was here before, and stays: remove it.") from error
         raise
-    if ours:
-        path.unlink(missing_ok=True)
+    if is_ours and not place.keep_archive:
+        found.path.unlink(missing_ok=True)

@@ -75,7 +75,7 @@ def evaluate(
     truth = find_truth(groundtruth, source, names)
     _refuse_what_does_nothing(source, truth, settings)
     folder = default_output(source.path) if output is None else os.fspath(output)
-    check_output(folder)
+    check_output(folder, report)
     _check_suspects(export_suspects, files.join(folder, REPORT) if report else None)
     other, other_settings = None, replace(settings, label_map=None)
     if other_source is not None and other_source.kind == RESULTS:

@@ -21,12 +21,21 @@ if TYPE_CHECKING:
 METRICS, CLASSES, DETECTIONS, CHECKPOINTS = "metrics.json", "classes.json", "detections.json", "checkpoints.csv"
 REPORT = "report"
 """The folder of the report's files, whose content each report replaces."""
+EXPLANATION = "explanation.json"
+"""A report's first file, by which it is known as one."""
+_OF_REPORTS = (EXPLANATION, "*.csv", "*.png")
 
 
-def check_output(folder: str) -> None:
-    """Raises OutputError if nothing can be written to the folder; to be called before the work."""
+def check_output(folder: str, report: bool = True) -> None:
+    """Raises OutputError if nothing can be written to the folder; to be called before the work.
+
+    With `report` also if the folder that it replaces is none of an earlier evaluation.
+    """
     if not files.is_remote(folder):
         atomic.check_file(files.join(folder, METRICS))
+    if report:
+        beside = files.join(folder, REPORT)
+        atomic.may_replace(beside, files.names_in(beside), _OF_REPORTS, EXPLANATION, overwrite=True)
 
 
 def write_measurement(folder: str, measured: Measurement) -> EvaluationReport:

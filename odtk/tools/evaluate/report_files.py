@@ -16,7 +16,7 @@ from odtk.tools.evaluate.explanation import Explanation
 from odtk.tools.evaluate.explanation_charts import all_charts
 from odtk.tools.evaluate.explanation_tables import all_tables
 from odtk.tools.evaluate.galleries import error_galleries, sheet
-from odtk.tools.evaluate.output_files import REPORT
+from odtk.tools.evaluate.output_files import EXPLANATION, REPORT
 
 PAGE, THRESHOLDS = "report.html", "thresholds.json"
 SUSPECTS = f"{REPORT}/suspects.csv"
@@ -41,11 +41,11 @@ def write_report(folder: str | os.PathLike, explanation: Explanation, results: R
     charts = all_charts(explanation)
     galleries, problems = error_galleries(explanation, results)
     tables = {table.name: table for table in all_tables(explanation, results)}
-    written = {f"{name}.csv": table.as_csv() for name, table in tables.items()}
+    written = {EXPLANATION: _json(explanation)}
+    written |= {f"{name}.csv": table.as_csv() for name, table in tables.items()}
     written |= {f"{name}.png": chart.light for name, chart in charts.items()}
     written |= {f"{name}-dark.png": chart.dark for name, chart in charts.items()}
     written |= {f"{gallery.name}.png": _png(sheet(gallery)) for gallery in galleries}
-    written["explanation.json"] = _json(explanation)
     with files.output_folder(files.join(folder, REPORT), replace=True) as beside:
         for name, data in written.items():
             files.write_bytes(files.join(beside, name), data)

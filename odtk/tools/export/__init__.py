@@ -85,10 +85,12 @@ def export(
 
     Each model is then run on `verify` images, of the evaluation records or else drawn, and compared with the checkpoint
     in float32; 0 skips that. The comparison is the report's `certificate`, and in certificate.json. `tolerance` is the
-    largest accepted difference of boxes (as a part of the image) and scores; None for the format's own.
+    largest accepted difference of boxes (as a part of the image), scores, the part of the objects that only one of the
+    two finds, and mAP; None for the format's own.
 
     `log` is told which checkpoint it is. Raises ConfigError, CheckpointError, ExportError for a model that answers
-    otherwise, or OutputError if `output_dir` is not empty; `overwrite` replaces an earlier export, and nothing else.
+    otherwise, or where there is nothing to compare, or OutputError if `output_dir` is not empty; `overwrite` replaces
+    an earlier export, and nothing else.
     """
     options = ExportOptions(input_type, winograd, precision, quantize, calibration, uint8_input)
     formats = check_options(options, format, verify, tolerance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import decimal
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from odtk.exporting.agreement import Agreement, compare
 from odtk.exporting.formats import ExportFormat, ExportOptions, Tolerance
 from odtk.machine import counted_cores, find_cpu
 from odtk.tools.export.verification import Answers
+
+_ROUNDED_UP = decimal.Context(prec=2, rounding=decimal.ROUND_CEILING)
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,24 @@ class FormatCertificate:
     def problems(self) -> list[str]:
         """What is over the tolerance, in words."""
         said = self.agreement.problems(self.tolerance)
-        if self.map_before is not None and self.map_after is not None:
-            lost = 100 * (self.map_before - self.map_after)
-            if not lost <= self.tolerance.points:
-                said.append(f"mAP falls by {lost:.2g} points (accepted: {self.tolerance.points:g})")
+        if not self._lost <= self.tolerance.points:
+            said.append(f"mAP falls by {self._lost:.2g} points (accepted: {self.tolerance.points:g})")
         return said
+
+    @property
+    def _lost(self) -> float:
+        """Points of mAP; 0 without groundtruth."""
+        known = self.map_before is not None and self.map_after is not None
+        return 100 * (self.map_before - self.map_after) if known else 0.0  # type: ignore[operator]
+
+    def acceptable_from(self) -> float | None:
+        """The smallest limit (see Tolerance.of), in two digits, that all differences are within; None if none is."""
+        found = self.agreement
+        of_objects = [count / max(found.objects, 1) for count in (found.missing, found.extra)]
+        values = [found.boxes, found.scores, *of_objects, self._lost / 100]
+        if not found.objects or not all(value <= 1 for value in values):  # a NaN is within no limit
+            return None
+        return float(_ROUNDED_UP.create_decimal(repr(max(values))))
 
     def in_words(self) -> str:
         """`34 of 34 objects, ...; mAP 0.812, of the checkpoint 0.812; 21 ms an image, of the checkpoint 25 ms`."""
@@ -89,9 +105,7 @@ class Certificate:
 def certify(name: str, row: ExportFormat, options: ExportOptions, limit: float | None, exact: Answers,
             found: Answers) -> FormatCertificate:  # fmt: skip
     """The certificate of one model, whose answers are `found`; `limit` takes the place of the format's tolerance."""
-    tolerance = row.tolerance(options)
-    if limit is not None:
-        tolerance = dataclasses.replace(tolerance, boxes=limit, scores=limit)
+    tolerance = row.tolerance(options) if limit is None else Tolerance.of(limit)
     return FormatCertificate(
         name, row.path, compare(exact.detections, found.detections), tolerance, exact.mean_precision,
         found.mean_precision, exact.milliseconds, found.milliseconds,

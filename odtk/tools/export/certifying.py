@@ -8,7 +8,7 @@ from odtk.errors import ExportError
 from odtk.exporting.formats import CERTIFICATE, FORMATS, Source
 from odtk.exporting.model import naming
 from odtk.exporting.trained_model import TrainedModel
-from odtk.tools.export.certificate import Certificate, certify, written
+from odtk.tools.export.certificate import Certificate, FormatCertificate, certify, written
 from odtk.tools.export.verification import Answers, first_answers
 
 _SURE = 0.5
@@ -29,8 +29,8 @@ def certified(source: Source, formats: Sequence[str], folder: Path, count: int, 
             continue
         found = images.answers(row.load(folder / row.path))
         one = certify(name, row, source.options, limit, exact, found)
-        if problems := one.problems():
-            raise ExportError(_refusal(source, row.path, exact, problems), argument="tolerance")
+        if one.problems():
+            raise _refusal(source.prefix, one, exact)
         certified.append(one)
     whole = written(exact, source.prefix, source.step, certified, not_run)
     _write_certificate(whole, folder)
@@ -41,18 +41,27 @@ def _reference(source: Source) -> TrainedModel:
     return TrainedModel(source.detector, source.config, source.prefix, source.step, naming(None))
 
 
-def _refusal(source: Source, path: str, exact: Answers, problems: Sequence[str]) -> str:
+def _refusal(prefix: str, one: FormatCertificate, exact: Answers) -> ExportError:
+    place = f"{len(exact.detections)} {exact.source}"
+    if not one.agreement.objects and not one.agreement.extra:
+        return ExportError(
+            f"{one.path} cannot be compared with {prefix}, as neither finds anything on {place}. Nothing was written. "
+            "Have the config's evaluation records at hand, with images that it finds something in, lower the "
+            "score_threshold of its post-processing, or export it without a comparison, with --verify 0."
+        )
+    limit = one.acceptable_from()
+    accept = "" if limit is None else f", or accept the difference, with a tolerance of {limit:g}"
     said = (
-        f"{path} does not answer as {source.prefix} does, on {len(exact.detections)} {exact.source}: "
-        f"{'; '.join(problems)}. Nothing was written. Choose a more exact form of it, or accept the difference."
+        f"{one.path} does not answer as {prefix} does, on {place}: {'; '.join(one.problems())}. Nothing was written. "
+        f"Choose a more exact form of it{accept}."
     )
-    best = max((float(one.scores.max(initial=0.0)) for one in exact.detections), default=0.0)
+    best = max((float(each.scores.max(initial=0.0)) for each in exact.detections), default=0.0)
     if best < _SURE:
         said += (
             f" No detection there has a score above {best:.2f}: what a model finds that has hardly learned can turn on "
             "the last digit. Train it longer, or export it without a comparison, with --verify 0."
         )
-    return said
+    return ExportError(said, argument=None if limit is None else "tolerance")
 
 
 def _write_certificate(whole: Certificate, folder: Path) -> None:

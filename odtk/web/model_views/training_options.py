@@ -66,7 +66,7 @@ def option_fields(
     """The options with the values of a train section, or with what was typed and why it is wrong."""
     found = {}
     for key in (*MAIN, *MORE):
-        value = (typed or {}).get(key, _shown(section.get(key)))
+        value = (typed or {}).get(key, _written(key, section.get(key)))
         found[key] = OptionField(
             key, words_of(key.replace("-", "_")), value, _shown(_KEYS[key].default), _choices(key), _HINTS[key],
             (errors or {}).get(key, ""),
@@ -104,6 +104,14 @@ def _is_in_workspace(project: Project, cache: str | None) -> bool:
 def _choices(key: str) -> tuple[str, ...]:
     kind = _KEYS[key].kind
     return kind.names if isinstance(kind, Choice) else ("true", "false") if isinstance(kind, Flag) else ()
+
+
+def _written(key: str, text: Any) -> str:
+    """A value of the project file as the form has it: `yes` of a choice of true and false is `true`."""
+    try:
+        return _shown(None if text is None else _KEYS[key].kind.read(text))
+    except NotOfKind:
+        return str(text)
 
 
 def _shown(value: Any) -> str:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from odtk.errors import OdtkError
+from odtk.web.commands import shell_line
 from odtk.web.live import watch
 from odtk.web.projects import Project, all_projects, project_called
 from odtk.web.routing import Pages
@@ -25,10 +26,12 @@ def compare(request: Request, studio: Studio) -> Response:
     chosen = _chosen(request, studio)
     drawn = _draw(studio, chosen)
     fields, options, problem = _differences(chosen)
+    configs = [studio.workspace.shown(config_of(each)) for each in chosen]
+    diffs = [shell_line("diff", configs[0], config) for config in configs[1:]]
     return studio.page(
         "compare.html", "Compare runs", section="Compare", every=all_projects(studio.workspace), chosen=chosen,
         drawn=drawn, fields=fields, options=options, problem=problem, address=_address(chosen), most=MOST,
-        configs=[studio.workspace.shown(config_of(each)) for each in chosen],
+        commands=[*diffs, shell_line("tensorboard", "--logdir", studio.workspace.runs.name)],
     )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from odtk.datasets.image_index import ImageIndex
 from odtk.errors import OdtkError
-from odtk.web import record_making
-from odtk.web.commands import Command
+from odtk.web import data_use, record_making
+from odtk.web.commands import Command, shell_line
 from odtk.web.data_views import folders, inspections, thumbnails, uploads
 from odtk.web.data_views.fixes import fixes_of, fixes_of_refusal
 from odtk.web.data_views.gallery import Filters, filters_of, gallery_page
@@ -43,9 +43,11 @@ def overview(request: Request, studio: Studio) -> Response:
     )  # fmt: skip
 
 
-def _inspecting(studio: Studio, path: Path, here: folders.FolderEntry) -> list[Command]:
-    """What the page's button runs."""
-    return [inspect_command(inspection_of(studio.workspace, studio.background, path))] if here.is_data else []
+def _inspecting(studio: Studio, path: Path, here: folders.FolderEntry) -> list[Command | str]:
+    """What the page's button runs; what lists the folder where there is nothing to inspect."""
+    if not here.is_data:
+        return [shell_line("ls", here.path)]
+    return [inspect_command(inspection_of(studio.workspace, studio.background, path))]
 
 
 @pages.get("/data/contents")
@@ -236,7 +238,9 @@ def make_records(request: Request, studio: Studio, form: FormData) -> Response:
     words = record_making.records_command(filled, studio.workspace, found.path)
     studio.workspace.records.mkdir(exist_ok=True)
     records = f"records/{filled.name}"
-    studio.background.start(record_making.key_of(records), words)
+    with data_use.LOCK:
+        data_use.require_unwritten(studio, studio.workspace.inside(found.path))
+        studio.background.start(record_making.key_of(records), words)
     return redirect(request, _made(records))
 
 

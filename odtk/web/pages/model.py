@@ -108,11 +108,25 @@ def options(request: Request, studio: Studio, form: FormData) -> Response:
 def summary(request: Request, studio: Studio) -> Response:
     """The architecture of the text of a digest, by default of the config; asked for again while it is made."""
     opened = open_config(studio.workspace, _name(request))
-    of = request.query_params.get("of", "")
-    text = opened.history.text_of(of) if of else opened.text
+    text = _text_of(opened, request.query_params.get("of", ""))
+    return studio.piece("model_summary.html", **_summary(studio, opened, text))
+
+
+@pages.post("/projects/{name}/model/summary")
+def summary_again(request: Request, studio: Studio, form: FormData) -> Response:
+    """Makes an architecture once more that could not be made, as for want of memory."""
+    opened = open_config(studio.workspace, _name(request))
+    found = _summary(studio, opened, _text_of(opened, text_field(form, "of")), again=True)
+    if request.headers.get("hx-request") != "true":
+        return redirect(request, f"/projects/{opened.project.name}/model")
+    return studio.piece("model_summary.html", **found)
+
+
+def _text_of(opened: OpenConfig, digest: str) -> str:
+    text = opened.history.text_of(digest) if digest else opened.text
     if text is None:
         raise HTTPException(404, "There is no such text of this config.")
-    return studio.piece("model_summary.html", **_summary(studio, opened, text))
+    return text
 
 
 @pages.post("/projects/{name}/model/preview")
@@ -267,9 +281,9 @@ def _breaks(trial: Trial) -> bool:
     )
 
 
-def _summary(studio: Studio, opened: OpenConfig, text: str, is_new: bool = False) -> dict:
+def _summary(studio: Studio, opened: OpenConfig, text: str, is_new: bool = False, again: bool = False) -> dict:
     file: Path = opened.history.keep(text) if text != opened.text else opened.project.config
-    run = summary_of_text(studio, opened.project.name, text, file, is_new)
+    run = summary_of_text(studio, opened.project.name, text, file, is_new, again)
     digest = opened.digest if text == opened.text else file.stem
     return {
         "run": run,

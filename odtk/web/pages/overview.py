@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 import odtk.report
+from odtk.web.commands import command, shell_line
 from odtk.web.job_lines import job_lines
 from odtk.web.model_views.stages import line_of
 from odtk.web.projects import all_projects
@@ -23,7 +24,10 @@ _JOBS_SHOWN = 8
 @pages.get("/")
 def overview(request: Request, studio: Studio) -> Response:
     """What there is."""
-    return studio.page("overview.html", "Overview", **_found(studio))
+    found = _found(studio)
+    shown = [shell_line("ls", studio.workspace.projects.name)] if found["projects"] else []
+    listing = command("queue", "list", "--queue", studio.workspace.queue_file.name)
+    return studio.page("overview.html", "Overview", commands=[*shown, listing], **found)
 
 
 def _found(studio: Studio) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from odtk.errors import OdtkError
 from odtk.tools.zoo_checkpoints import checkpoints_here
-from odtk.web.commands import Command, command
+from odtk.web.commands import Command, command, shell_line
 from odtk.web.model_views import done_commands
 from odtk.web.model_views.new_project import OWN, PRETRAINED, NewProject, create, forget, record_folders, require_usable
 from odtk.web.model_views.open_config import MAX_FORM
@@ -29,7 +29,8 @@ pages = Pages()
 def listed(request: Request, studio: Studio) -> Response:
     """All projects, the one that changed last first."""
     lines = [project_line(each) for each in all_projects(studio.workspace)]
-    return studio.page("projects.html", "Projects", section="Projects", lines=lines)
+    shown = [shell_line("ls", studio.workspace.projects.name)] if lines else []
+    return studio.page("projects.html", "Projects", section="Projects", lines=lines, commands=shown)
 
 
 @pages.get("/projects/new")
@@ -70,10 +71,20 @@ def _create(studio: Studio, asked: NewProject) -> tuple[Project, Command]:
 @pages.get("/projects/new/cost/{base}")
 def cost(request: Request, studio: Studio) -> Response:
     """What a shipped pipeline needs, as its summary finds; asked for again while that runs."""
+    return _cost(request, studio)
+
+
+@pages.post("/projects/new/cost/{base}")
+def cost_again(request: Request, studio: Studio, form: FormData) -> Response:
+    """Makes a summary once more that could not be made."""
+    return _cost(request, studio, again=True)
+
+
+def _cost(request: Request, studio: Studio, again: bool = False) -> Response:
     card = card_called(request.path_params["base"])
     if card is None:
         raise OdtkError("There is no such pipeline.")
-    run = summary_of_shipped(studio, card.name)
+    run = summary_of_shipped(studio, card.name, again)
     found = shown_architecture(run)
     return studio.piece("new_project_cost.html", card=card, run=run, found=found, failure=failure(run))
 

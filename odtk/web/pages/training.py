@@ -15,7 +15,7 @@ from odtk.web.commands import Command, command
 from odtk.web.live import watch
 from odtk.web.projects import Project, copy_project, free_name
 from odtk.web.routing import Pages, project_of, redirect, text_field
-from odtk.web.run_views.config_change import change_command, explain_query, make_change, read_change
+from odtk.web.run_views.config_change import TypedChange, change_command, explain_query, make_change, read_change
 from odtk.web.run_views.run_folder import checkpoint_steps
 from odtk.web.run_views.run_store import store_of
 from odtk.web.run_views.training_command import check_command, training_command, training_options
@@ -87,14 +87,17 @@ def worker(request: Request, studio: Studio, form: FormData) -> Response:
 async def change(request: Request, studio: Studio, form: FormData) -> Response:
     """Edits learning rate and steps in the config, and goes on with the run."""
     project = await run_in_threadpool(project_of, request, studio)
+    texts = [text_field(form, name) for name in ("rate", "num_steps", "was:rate", "was:num_steps")]
+    typed = TypedChange(*texts)
+    kept = {"typed_rate": typed.new_rate, "typed_steps": typed.new_steps}
     try:
-        asked = await read_change(studio, project, text_field(form, "rate"), text_field(form, "num_steps"))
+        asked = await read_change(studio, project, typed)
         blocked = await make_change(studio, project, asked)
     except OdtkError as error:
-        return await run_in_threadpool(_page, studio, project, problem=str(error))
+        return await run_in_threadpool(_page, studio, project, problem=str(error), typed=kept)
     if blocked:
         problem = "Nothing was changed: with it, the config would have these errors."
-        return await run_in_threadpool(_page, studio, project, blocked=blocked, problem=problem)
+        return await run_in_threadpool(_page, studio, project, blocked=blocked, problem=problem, typed=kept)
     return redirect(request, f"/projects/{project.name}/training?{asked.as_query()}")
 
 
@@ -102,10 +105,11 @@ async def change(request: Request, studio: Studio, form: FormData) -> Response:
 def copy(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes a project of the same data, options and config, whose model is then changed."""
     project = project_of(request, studio)
+    name = text_field(form, "name")
     try:
-        made = copy_project(project, text_field(form, "name"))
+        made = copy_project(project, name)
     except OdtkError as error:
-        return _page(studio, project, problem=str(error))
+        return _page(studio, project, problem=str(error), typed={"copy_name": name})
     return redirect(request, f"/projects/{made.name}/model")
 
 
@@ -120,7 +124,9 @@ def _page(
     blocked: Sequence[Mapping[str, Any]] = (),
     problem: str = "",
     told: Sequence[str] = (),
+    typed: Mapping[str, str] | None = None,
 ) -> Response:
+    """The page; `typed` is what a form that was refused had, which is kept there, instead of what is so."""
     view = look(project, studio.jobs, store_of(studio))
     chosen: dict[str, Any] = {}
     commands: list[Command] = []
@@ -136,11 +142,14 @@ def _page(
         "steps": planned_steps(project),
         "has_checkpoint": bool(checkpoint_steps(project.run)),
         "options": chosen,
+        "typed_rate": "",
+        "typed_steps": "",
         "copy_name": free_name(project),
     }
+    context |= typed or {}
     return studio.page(
         "training.html", f"Training of {project.name}", section="Training", project=project, commands=commands,
-        blocked=blocked, problem=problem, told=told, **context,
+        blocked=blocked, problem=problem, told=told, status=200 if typed is None else 400, **context,
     )  # fmt: skip
 
 
@@ -165,9 +174,10 @@ def _pieces(studio: Studio, project: Project) -> dict[str, str]:
     def piece(name: str) -> str:
         return studio.html(
             "training_piece.html", name=name, view=view, project=project, has_config=project.config.exists(),
-            has_checkpoint=bool(checkpoint_steps(project.run)),
+            has_checkpoint=bool(checkpoint_steps(project.run)), facts=facts_of_file(project.config),
+            steps=planned_steps(project),
         )  # fmt: skip
 
     drawn = store.pieces(view.drawn, lambda: {name: piece(name) for name in ("charts", "values")})
-    changing = ("state", "status", "troubles", "actions", "pictures", "batches", "sessions")
+    changing = ("state", "status", "troubles", "actions", "pictures", "batches", "sessions", "planned")
     return {**{name: piece(name) for name in changing}, "log": studio.html("log.html", log=view.log or ""), **drawn}

@@ -12,13 +12,14 @@ import io
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, RANK, write_corrections
+from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, RANK, SUSPECT, write_corrections
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
 from odtk.web.projects import Project
+from odtk.web.result_views.records_again import options_of_records
 from odtk.web.result_views.run_files import dataset_folder
 from odtk.web.result_views.suspects import (
     SIDES,
@@ -78,10 +79,10 @@ def written_ranks(project: Project) -> set[int]:
     """The suspects whose decisions are in the annotation files already."""
     if not suspects_file(project).exists():
         return set()
-    known, since = {row.identity[:3] for row in read_suspects(project)}, suspects_file(project).stat().st_mtime
+    since = suspects_file(project).stat().st_mtime
     files = [path for path in project.folder.glob("corrections-*.csv") if path.stat().st_mtime >= since]
-    rows = [row for path in files for row in _rows(path)]
-    return {int(row[RANK]) for row in rows if (row[RANK], row["image"], row["annotated_class"]) in known}
+    known, _ = _sorted_out(project, [row for path in files for row in _rows(path)])
+    return {int(row[RANK]) for row in known}
 
 
 def writing_ranks(project: Project) -> set[int]:
@@ -95,6 +96,8 @@ def decide(project: Project, row: SuspectRow, decision: Decision) -> None:
     picture = picture_of(project, row)
     if decision.decision == DISCARD and row.annotated_box is None:
         raise OdtkError("Nothing is annotated there, so nothing can be discarded.")
+    if decision.decision == CHANGE and decision.box == row.detected_box:
+        decision = replace(decision, box=picture.clipped(row.detected_box))
     if decision.decision == CHANGE:
         _check(decision, picture)
     with _lock(project):
@@ -103,6 +106,12 @@ def decide(project: Project, row: SuspectRow, decision: Decision) -> None:
         _put_earlier_aside(project)
         others = [each for each in _rows(corrections_file(project)) if each[RANK] != str(row.rank)]
         _write(project, [*others, _line(row, decision, str(picture.width), str(picture.height))])
+
+
+def withdraw(project: Project, row: SuspectRow) -> None:
+    """Takes a decision out that is not written yet: one that cannot be written keeps the others from it."""
+    with _lock(project):
+        _write(project, [each for each in _rows(corrections_file(project)) if each.get(SUSPECT) != row.mark])
 
 
 def begin_writing(project: Project) -> None:
@@ -142,8 +151,8 @@ def correct_command(project: Project, table: Path) -> Command:
     if folder is None:
         raise OdtkError("The project does not say where its annotated data are. Give their folder first.")
     inside = project.workspace.inside(folder)
-    section = project.sections().get("make-tfrecords", {})
-    options = [f"--{key}={section[key]}" for key in _OPTIONS if section.get(key)]
+    found = options_of_records(project)
+    options = [f"--{key}={found[key]}" for key in _OPTIONS if found.get(key)]
     shown = project.workspace.shown
     # A writing that was cut off may have come to its end.
     return command("correct", shown(inside), shown(table), *options, "--resume", "--json")
@@ -156,11 +165,10 @@ def _lock(project: Project) -> threading.Lock:
 
 def _sorted_out(project: Project, rows: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """The rows about suspects of today, and the others."""
-    known = {row.identity for row in read_suspects(project)} if rows else set()
+    known = {row.mark for row in read_suspects(project)} if rows else set()
     found: tuple[list, list] = ([], [])
     for row in rows:
-        sides = (row[f"annotated_{side}"] for side in SIDES)
-        found[(row.get(RANK), row["image"], row["annotated_class"], *sides) not in known].append(row)
+        found[row.get(SUSPECT) not in known].append(row)
     return found
 
 
@@ -192,7 +200,7 @@ def _rank(row: Mapping[str, str]) -> int:
 
 
 def _plain(row: Mapping[str, str]) -> dict[str, str]:
-    return {name: row.get(name) or "" for name in (*COLUMNS, RANK)}
+    return {name: row.get(name) or "" for name in (*COLUMNS, RANK, SUSPECT)}
 
 
 def _free(path: Path) -> Path:
@@ -218,7 +226,7 @@ def _line(row: SuspectRow, decision: Decision, width: str, height: str) -> dict[
     annotated = {f"annotated_{side}": text for side, text in zip(SIDES, texts_of(row.annotated_box), strict=True)}
     box = dict(zip(SIDES, texts_of(decision.box if decision.decision == CHANGE else None), strict=True))
     return {
-        "rank": str(row.rank), "image": row.image, "decision": decision.decision,
+        RANK: str(row.rank), SUSPECT: row.mark, "image": row.image, "decision": decision.decision,
         "annotated_class": row.annotated_class, **annotated,
         "class": decision.class_name if decision.decision == CHANGE else "", **box, "width": width, "height": height,
     }  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import functools
+import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,10 +44,9 @@ class SuspectRow:
     """File and number of the record, from 0."""
 
     @property
-    def identity(self) -> tuple[str, ...]:
-        """What a decision about it has, too."""
-        sides = texts_of(self.annotated_box)
-        return (str(self.rank), self.image, self.annotated_class, *sides)
+    def mark(self) -> str:
+        """Of this very suspicion, for forms and decisions: another evaluation may give its rank to another one."""
+        return hashlib.sha256(repr(dataclasses.astuple(self)).encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def texts_of(box: Box | None) -> tuple[str, ...]:
@@ -95,11 +96,14 @@ def box_in(row: Mapping[str, str], prefix: str) -> Box | None:
     return left, top, right, bottom
 
 
-def suspect_of(project: Project, rank: int) -> SuspectRow:
-    """A suspect by its rank; OdtkError if there is none."""
+def suspect_of(project: Project, rank: int, mark: str) -> SuspectRow:
+    """A suspect by its rank, if it is still the one of this mark; OdtkError if not."""
     found = next((row for row in read_suspects(project) if row.rank == rank), None)
-    if found is None:
-        raise OdtkError(f"There is no suspect {rank}. Evaluate again, and reload the page.")
+    if found is None or found.mark != mark:
+        now = "there is no such suspect" if found is None else "that rank is of another suspect"
+        raise OdtkError(
+            f"The run was evaluated again since suspect {rank} was shown, and {now} now. Look at the list as it is."
+        )
     return found
 
 
@@ -112,6 +116,11 @@ class SuspectPicture:
     height: int
     kind: str
     """Its media type."""
+
+    def clipped(self, box: Box) -> Box:
+        """The part of a box in the picture: what is annotated or detected may reach over its edges."""
+        left, top, right, bottom = box
+        return max(left, 0.0), max(top, 0.0), min(right, float(self.width)), min(bottom, float(self.height))
 
 
 def picture_of(project: Project, row: SuspectRow) -> SuspectPicture:

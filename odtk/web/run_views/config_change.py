@@ -46,22 +46,61 @@ class ConfigChange:
         return urlencode(was)
 
 
-async def read_change(studio: Studio, project: Project, rate_text: str, steps_text: str) -> ConfigChange:
+@dataclass(frozen=True)
+class TypedChange:
+    """The texts of the form, and those that it began with: what was left as it was is no wish of this page's."""
+
+    rate: str
+    num_steps: str
+    rate_was: str = ""
+    num_steps_was: str = ""
+
+    @property
+    def new_rate(self) -> str:
+        """The rate, if it was typed."""
+        return "" if self.rate == self.rate_was else self.rate
+
+    @property
+    def new_steps(self) -> str:
+        """The steps, if they were typed."""
+        return "" if self.num_steps == self.num_steps_was else self.num_steps
+
+
+async def read_change(studio: Studio, project: Project, typed: TypedChange) -> ConfigChange:
     """What a form asks for. OdtkError for numbers that cannot be, and if nothing would change."""
     before = await run_in_threadpool(facts_of_file, project.config)
     planned = await run_in_threadpool(planned_steps, project)
     if before is None:
         raise OdtkError(f"{project.name} has no config that could be changed. Choose a model first.")
-    rate = _number(rate_text, "The learning rate") if rate_text else None
-    steps = _whole(steps_text, "The number of steps") if steps_text else None
+    rate = _number(typed.new_rate, "The learning rate") if typed.new_rate else None
+    steps = _whole(typed.new_steps, "The number of steps") if typed.new_steps else None
     view = await run_in_threadpool(look, project, studio.jobs, store_of(studio))
     step = view.figures.step or 0
     rate, steps = None if rate == before.rate else rate, None if steps == planned else steps
     if steps is not None and steps <= step:
         raise OdtkError(f"The run is at step {step:,} already. Choose more steps than that.")
     if rate is None and steps is None:
-        raise OdtkError("Nothing was changed: both are what the config has. Change one of the two.")
+        raise OdtkError(_nothing_changed(typed, before, planned, view.state.more_steps))
     return ConfigChange(before, planned, step, rate, steps)
+
+
+def _nothing_changed(typed: TypedChange, before: ConfigFacts, planned: int | None, more_steps: int | None) -> str:
+    """Why nothing was changed, and what else there is to do."""
+    if more_steps:
+        return "Nothing was changed: both are what the config has. Resume goes on with them."
+    were = _numbers_of(typed.rate_was), _numbers_of(typed.num_steps_was)
+    if any(was is not None and was != now for was, now in zip(were, (before.rate, planned), strict=True)):
+        return (
+            "Nothing was changed here, but the config was meanwhile, in another tab or in a terminal. The fields below "
+            "have what it says now."
+        )
+    return "Nothing was changed: both are what the config has. Change one of the two."
+
+
+def _numbers_of(text: str) -> float | None:
+    with contextlib.suppress(ValueError):
+        return float(text)
+    return None
 
 
 async def make_change(studio: Studio, project: Project, change: ConfigChange) -> list[dict[str, Any]]:

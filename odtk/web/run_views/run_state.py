@@ -28,6 +28,8 @@ class RunState:
     """The project's newest job, if it is what the state is about."""
     is_complete: bool = False
     """Whether all steps are done, so that there is nothing to go on with."""
+    more_steps: int | None = None
+    """The step that the run may go on to: it has done all that there were to do, and more were given since."""
 
     @property
     def is_active(self) -> bool:
@@ -52,12 +54,16 @@ class RunState:
 
 
 def find_state(
-    job: JobRecord | None, sessions: Sequence[Session], writer: Writer | None, error: str | None = None
+    job: JobRecord | None,
+    sessions: Sequence[Session],
+    writer: Writer | None,
+    error: str | None = None,
+    planned: int | None = None,
 ) -> RunState:
     """The state of a run.
 
     `job`: the newest of the project's; `writer`: the process that holds the folder; `error`: the last error that the
-    job's log has.
+    job's log has; `planned`: the last step of a training that is started now.
     """
     session = sessions[-1] if sessions else None
     if job is not None and job.state not in ENDED:
@@ -66,8 +72,8 @@ def find_state(
         text = f"Trained by process {writer.pid} on {writer.host}, since {writer.since}, without this queue"
         return RunState(ELSEWHERE, f"{text}: stop it where it was started.")
     if job is not None and not _is_later(session, job):
-        return _of_ended_job(job, session, error)
-    return _of_session(session)
+        return _of_ended_job(job, session, error, planned)
+    return _of_session(session, planned)
 
 
 def _of_active_job(job: JobRecord, session: Session | None, writer: Writer | None) -> RunState:
@@ -85,11 +91,11 @@ def _of_active_job(job: JobRecord, session: Session | None, writer: Writer | Non
     return RunState(STARTING, "Starting: the config is checked, and TensorFlow is loaded.", job)
 
 
-def _of_ended_job(job: JobRecord, session: Session | None, error: str | None) -> RunState:
+def _of_ended_job(job: JobRecord, session: Session | None, error: str | None, planned: int | None) -> RunState:
     own = session if session is not None and _begins_in(session, job) else None
     reason = own.reason if own else None
     if job.state == DONE:
-        return RunState(FINISHED, _sentence("Ended", reason), job, is_complete=_is_complete(reason))
+        return _finished(own, planned, job)
     if job.state == CANCELLED:
         if own is None:
             return RunState(PAUSED if session else NEW, "Was stopped before it began to train.", job)
@@ -104,7 +110,7 @@ def _of_ended_job(job: JobRecord, session: Session | None, error: str | None) ->
     return RunState(BROKEN, _sentence("Was not run", job.reason), job)
 
 
-def _of_session(session: Session | None) -> RunState:
+def _of_session(session: Session | None, planned: int | None) -> RunState:
     """Of a run that no job of the queue trained, or trained last."""
     if session is None:
         return RunState(NEW, "Nothing has been trained yet.")
@@ -114,12 +120,15 @@ def _of_session(session: Session | None) -> RunState:
     if reason.startswith(_STOPPED):
         return RunState(PAUSED, f"Was {reason}{_at(session)}, with a checkpoint. It goes on from there.")
     if reason.startswith(_ALL_DONE) or "time limit" in reason or reason.startswith("no improvement"):
-        return RunState(FINISHED, _sentence("Ended", reason), is_complete=_is_complete(reason))
+        return _finished(session, planned)
     return RunState(BROKEN, _sentence("Failed", reason))
 
 
-def _is_complete(reason: str | None) -> bool:
-    return reason is not None and reason.startswith(_ALL_DONE)
+def _finished(session: Session | None, planned: int | None, job: JobRecord | None = None) -> RunState:
+    reason, step = (session.reason, session.last_step) if session else (None, None)
+    is_done = reason is not None and reason.startswith(_ALL_DONE)
+    more = planned if is_done and planned and step is not None and planned > step else None
+    return RunState(FINISHED, _sentence("Ended", reason), job, is_complete=is_done and not more, more_steps=more)
 
 
 def _sentence(what: str, reason: str | None) -> str:

@@ -64,7 +64,7 @@ def look(project: Project, jobs: Jobs, store: RunStore) -> TrainingView:
     job = jobs.last(job_name(project))
     sessions = run_folder.sessions(project.run)
     log = store.log(job.log_path) if job is not None else GrowingLog("")
-    state = find_state(job, sessions, run_folder.writer_of(project.run), log.error)
+    state = find_state(job, sessions, run_folder.writer_of(project.run), log.error, planned_steps(project))
     drawn = store.draw(((project.name, project.run),))
     return TrainingView(
         state=state,
