@@ -69,6 +69,14 @@ def list_gpus() -> list[Device]:
     return [_describe_gpu(index, gpu) for index, gpu in enumerate(tf.config.list_physical_devices("GPU"))]
 
 
+def tensorflows_name(device: Device) -> str:
+    """As TensorFlow calls it in this process, where it counts the GPUs that are not hidden: "GPU:0"."""
+    if device.kind != GPU:
+        return f"{device.kind.upper()}:{device.index}"
+    gpu = tf.config.list_physical_devices("GPU")[device.index]
+    return f"GPU:{tf.config.get_visible_devices('GPU').index(gpu)}"
+
+
 def find_tpu_cores() -> list[Device]:
     """The TPU cores that TensorFlow sees: those of this machine, or of a TPU system that is already initialized."""
     cores = tf.config.list_physical_devices("TPU") or (

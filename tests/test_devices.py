@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from odtk import devices
 
@@ -42,10 +43,15 @@ def test_a_large_block_is_used_again_without_asking_the_kernel():
 
 
 def test_a_users_setting_of_batch_norms_stays(monkeypatch):
-    name = "TF_USE_CUDNN_BATCHNORM_SPATIAL_PERSISTENT"
+    name = devices.QUICK_BATCH_NORMS
     monkeypatch.setenv(name, "0")
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
     devices.use_quick_batch_norms()
     assert os.environ[name] == "0"
+    assert not devices.has_quick_batch_norms()
     monkeypatch.delenv(name)
     devices.use_quick_batch_norms()
     assert os.environ[name] == "1"
+    assert devices.has_quick_batch_norms()
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
+    assert not devices.has_quick_batch_norms()

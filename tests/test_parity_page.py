@@ -53,7 +53,9 @@ DIFFERENCES = """
   fails.
 - **Losses.** The gradients of `weighted_iou` and `weighted_giou` are finite for boxes without area, while TFOD's are
   NaN and end the training.
-- **CenterNet.** A box whose center lies off the map has no cell, while TFOD reads its size in another one or fails.
+- **CenterNet.** Without a checkpoint all weights start at random, while TFOD starts the backbones of `mobilenet_v2` and
+  `mobilenet_v2_fpn` with a `depth_multiplier` of 1 from Keras's weights of ImageNet, which it downloads. A box whose
+  center lies off the map has no cell, while TFOD reads its size in another one or fails.
   With `use_labeled_classes` a record's `image/class` says what an image was labeled for, while TFOD's decoders do not
   give its model what it asks for.
 - **Faster R-CNN.** With `number_of_stages: 1` detections have a class, the first, while TFOD's have none and cannot be
@@ -67,7 +69,8 @@ DIFFERENCES = """
   value, while TFOD uses the first point's.
 - **Scalars** are written every 10 steps, not every 100; checkpoints are named by their step.
 - **Suppression.** Entries after `num_detections` are zero, while TFOD with `use_static_shapes` leaves boxes with the
-  score -1.
+  score -1. `detection_multiclass_scores` and `detection_anchor_indices` are those of the detection's own box, while
+  TFOD with `use_static_shapes` and `use_partitioned_nms` takes another's: it has sorted the boxes, but not these.
 """
 
 

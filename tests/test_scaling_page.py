@@ -1,14 +1,19 @@
 """docs/scaling.md: its commands are the command line's, and its numbers those of the files that it quotes."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from odtk import pipeline
 from odtk.cli.main import cli
+from odtk.cluster import find_cluster
 from odtk.tools import schedule_edits
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +39,46 @@ def test_commands_are_the_command_lines(command):
         found.make_context(name, words)  # parses, and runs nothing
 
 
+def documents(first_line: str) -> list[dict]:
+    """Of the YAML that is indented below this line."""
+    block = PAGE[PAGE.index(f"    {first_line}") :].partition("\n\n")[0]
+    return list(yaml.safe_load_all(textwrap.dedent(block)))
+
+
+def test_the_pods_of_a_job_find_each_other_and_train():
+    service, job = documents("apiVersion: v1")
+    pod, name = job["spec"]["template"]["spec"], job["metadata"]["name"]
+    assert service["spec"]["selector"] == {"job-name": name}
+    assert service["metadata"]["name"] == pod["subdomain"]
+    (script,) = pod["containers"][0]["args"]
+    for index in range(job["spec"]["completions"]):
+        shown = subprocess.run(
+            ["bash", "-c", script.replace("exec odtk", 'echo "$TF_CONFIG"; exec echo odtk')],
+            env={"JOB_COMPLETION_INDEX": str(index), "PATH": os.defpath},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        stated, command = shown.rsplit("\n", 2)[:2]
+        cluster = find_cluster(None, None, {"TF_CONFIG": stated})
+        port = service["spec"]["ports"][0]["port"]
+        assert cluster.addresses == tuple(f"{name}-{n}.{name}:{port}" for n in range(2))
+        assert cluster.index == index
+        parse(command.split())
+
+
+def test_a_custom_job_trains_on_each_machine():
+    (job,) = documents("workerPoolSpecs:")
+    for pool in job["workerPoolSpecs"]:
+        assert pool["replicaCount"] == 1
+        parse(pool["containerSpec"]["command"])
+
+
+def parse(words: list[str]) -> None:
+    assert words[:2] == ["odtk", "train"]
+    cli.get_command(None, "train").make_context("train", words[2:])
+
+
 def test_measured_numbers_are_those_of_the_results():
     raw = json.loads((ROOT / "bench/results.json").read_text())["raw"]
     said = dict(rows("what"))
@@ -48,6 +93,24 @@ def test_measured_numbers_are_those_of_the_results():
     assert said["training step, 320x320, batch 4, float32"] == (
         f"{seconds:.2f} s: {4 / seconds:.2f} images/s on 2 cores"
     )
+
+
+def test_the_h200s_table_is_that_of_its_file():
+    parts = json.loads((ROOT / "bench/accelerator-nvidia-h200.json").read_text())["parts"]
+    names = ["large, float32", "large, auto", "large, auto, XLA", "small, auto"]
+    found = [parts[f"training: {name}"]["figures"] for name in names]
+    assert [cells[1:] for cells in rows("training on one batch in memory")] == [
+        [
+            f"{figures['images_per_second']:.0f}",
+            f"{figures['network_images_per_second']:.0f}",
+            f"{figures['peak_bytes'] / 2**30:.1f} GiB",
+        ]
+        for figures in found
+    ]
+    exported = parts["SavedModel: float32"]["figures"]
+    milliseconds = [exported[key]["seconds"] * 1000 for key in ("one_image", "many_images")]
+    before = [cells[1] for cells in rows("what | before")]
+    assert before[1:] == [f"{milliseconds[0]:.1f} ms", f"{milliseconds[1]:.0f} ms"]
 
 
 def test_memory_is_what_was_counted():

@@ -86,3 +86,17 @@ def test_the_badges_are_those_of_pyproject():
     for name, text in badges((ROOT / "pyproject.toml").read_text("utf-8"), __version__).items():
         assert (ROOT / "docs/badges" / name).read_text("utf-8") == text, "draw them again: python -m docs_site.badges"
         ElementTree.fromstring(text)
+
+
+def test_readmes_sample_is_the_recordings_end():
+    _, events = read_cast(ROOT / "docs/demo.cast.gz")
+    printed = "".join(text for _, text in events).replace("\r", "").splitlines()
+    readme = (ROOT / "README.md").read_text("utf-8")
+    sample = readme[readme.index("    Time: make-tfrecords") : readme.index("\nOpen `odtk-demo/predictions.png`")]
+    at = 0
+    for line in filter(None, (line.strip() for line in sample.splitlines())):
+        if line != "...":
+            begun = line.removesuffix("...").rstrip()
+            at = 1 + next(number for number in range(at, len(printed)) if printed[number].startswith(begun))
+    assert at == len(printed), "the last line is missing"
+    assert printed[-1].startswith("Certificate: ")

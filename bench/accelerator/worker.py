@@ -11,7 +11,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from bench.accelerator.parts import CPU, EXACT, MIXED
+from bench.accelerator.parts import AUTO, CPU, EXACT, MIXED
 from bench.accelerator.sizes import FULL, SMALL
 
 
@@ -30,14 +30,16 @@ def prepare(setting: str) -> None:
     """Sets TensorFlow up: which devices it sees, and whether it may use TF32."""
     import tensorflow as tf
 
+    from bench.accelerator.models import precision_of
     from odtk.devices import keep_freed_memory, prepare_gpus, use_quick_batch_norms
+    from odtk.layers.precision import BFLOAT16
 
     if setting == CPU:
         tf.config.set_visible_devices([], "GPU")
     tf.config.experimental.enable_tensor_float_32_execution(setting != EXACT)
-    if setting == MIXED:
-        use_quick_batch_norms()
     prepare_gpus()
+    if setting == MIXED and precision_of(AUTO) == BFLOAT16:
+        use_quick_batch_norms()
     keep_freed_memory()
 
 

@@ -58,8 +58,9 @@ def download(what, dir, mirror, from_files, keep_archive, overwrite, as_json) ->
     """Download the Oxford-IIIT Pet dataset, or a detector that was trained on COCO.
 
     `pets` are both archives, 811 MB, unpacked as make-tfrecords reads them. MODEL is the name of a model in TFOD's
-    TensorFlow 2 zoo, which `list` lists with its speed, its COCO mAP and whether odtk trains it; the end of a name from
-    `_coco17` on may be left out. hf://USER/MODEL is a model of the Hugging Face Hub (needs odtk[hf]).
+    TensorFlow 2 zoo, which `list` lists with its speed, its COCO mAP and whether odtk trains it, and says which
+    addresses are asked (with --json those of each model); the end of a name from `_coco17` on may be left out.
+    hf://USER/MODEL is a model of the Hugging Face Hub (needs odtk[hf]).
 
     A download that breaks off is continued by the same command. Each address is tried several times, then the next
     one; a known checksum is checked; what is unpacked appears complete or not at all. What is here already is left as
@@ -98,6 +99,7 @@ def _sentence(part) -> str:
 
 
 def _list(as_json: bool) -> None:
+    from odtk.system_errors import in_bytes
     from odtk.tools.download import catalog, pipelines_by_model
 
     models, pipelines = list(catalog.models().values()), pipelines_by_model()
@@ -108,12 +110,21 @@ def _list(as_json: bool) -> None:
     for each in models:
         made_for = ", ".join(pipelines.get(each.name, []))
         speed = "" if each.milliseconds is None else each.milliseconds
-        rows.append([each.name, each.coco_map or "", speed, each.outputs, "yes" if each.trainable else "no", made_for])
-    columns = ["MODEL", "COCO mAP", "ms", "outputs", "odtk trains it", "shipped pipeline"]
-    options.print_table("TFOD's TensorFlow 2 model zoo, trained on COCO 2017", columns, rows, least_width=160)
+        trained = "yes" if each.trainable else "no"
+        rows.append([each.name, each.coco_map or "", speed, each.outputs, trained, each.date, made_for])
+    columns = ["MODEL", "COCO mAP", "ms", "outputs", "odtk trains it", "DATE", "shipped pipeline"]
+    options.print_table("TFOD's TensorFlow 2 model zoo, trained on COCO 2017", columns, rows, least_width=170)
     click.echo(
-        "\nmAP and ms as TFOD's page of the zoo states them. `odtk download pets` is the Oxford-IIIT Pet dataset."
+        "\nmAP and ms as TFOD's page of the zoo states them; it states neither sizes nor checksums. In turn from:"
     )
+    for address in catalog.zoo_addresses():
+        click.echo(f"  {address}")
+    click.echo(f"\n`odtk download {catalog.PETS}`, the Oxford-IIIT Pet dataset, in turn from:")
+    for archive in catalog.pets():
+        click.echo(f"  {archive.archive} ({in_bytes(archive.size or 0)}, SHA-256 {archive.sha256})")
+        for address in archive.addresses:
+            click.echo(f"    {address}")
+    click.echo("\n`--mirror URL` names another server, `--from FILE` an archive that is here.")
     click.echo("Next: odtk download MODEL")
 
 

@@ -18,7 +18,8 @@ from odtk.cli import options
               help="The path at which a proxy shows the studio, such as /studio, or /user/NAME/proxy/PORT on a "
               "JupyterHub. It needs --token.")  # fmt: skip
 @click.option("--root", "roots", multiple=True, type=options.any_path, metavar="FOLDER",
-              help="A further folder that pages may read, e.g. where your datasets are; may be repeated.")  # fmt: skip
+              help="A further folder for pages, e.g. where your datasets are; may be repeated. It is read; only the "
+              "review of label errors writes there, into annotation files.")  # fmt: skip
 @click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
 @options.example(
     "odtk studio", "odtk studio work --root /data/images --open", "odtk studio work --host 0.0.0.0 --token"

@@ -99,6 +99,10 @@ class Family(abc.ABC):
         an X, ..."); "" for others."""
         return ""
 
+    def start_in_tfod(self, model: model_pb2.DetectionModel) -> str:
+        """What TFOD starts from without a fine_tune_checkpoint where that is not random weights; "" for most models."""
+        return ""
+
     @abc.abstractmethod
     def input_size(self, model: model_pb2.DetectionModel) -> InputSize:
         """The image sizes that the network accepts, and how images are padded to them."""

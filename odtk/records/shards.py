@@ -10,11 +10,11 @@ import json
 import os
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import google_crc32c
 import numpy as np
@@ -171,10 +171,15 @@ def write_dataset(
     label_map: str,
     report: dict,
     test_glob: str | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the folder's dataset.json; globs and label map are relative to the folder."""
+    """Writes the folder's dataset.json; globs and label map are relative to the folder.
+
+    `options` are those of make-tfrecords that were chosen, by their names.
+    """
     records = {"train": train_glob, "val": val_glob} | ({"test": test_glob} if test_glob else {})
     document = {"made_by": "odtk make-tfrecords", "records": records, "label_map": label_map, "report": report}
+    document |= {} if options is None else {"options": dict(options)}
     with files.create(files.join(folder, DATASET_FILE)) as file:
         file.write((json.dumps(document, indent=2) + "\n").encode())
 
@@ -199,6 +204,18 @@ def read_dataset(folder: str | os.PathLike) -> DatasetFolder:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{file} is not valid ({error!r}). Run odtk make-tfrecords again.") from error
     return DatasetFolder(str(paths[0]), str(paths[1]), paths[2])
+
+
+def chosen_options(folder: str | os.PathLike) -> dict[str, Any] | None:
+    """The options that the records of a folder were made with, as its dataset.json has them; None if it does not.
+
+    Those that are missing had their default.
+    """
+    try:
+        found = json.loads((Path(folder) / DATASET_FILE).read_text(encoding="utf-8"))["options"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _masked_crc(data: bytes) -> int:

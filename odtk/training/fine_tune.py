@@ -39,10 +39,9 @@ def fine_tune(model: Detector, prefix: str, kind: str, reuse_heads: bool = False
 
 def _plan(model: Detector, kind: str, reuse_heads: bool) -> FineTunePlan:
     if kind not in model.fine_tune_types:
-        raise ConfigError(
-            f"train_config.fine_tune_checkpoint_type is '{kind}'; it is one of {', '.join(model.fine_tune_types)}. "
-            "(TFOD has further types, such as 'fine_tune', for other models.)"
-        )
+        of_old = " TFOD refuses it, too: 'detection' is what it was." * (kind == "fine_tune")
+        types = ", ".join(model.fine_tune_types)
+        raise ConfigError(f"train_config.fine_tune_checkpoint_type is '{kind}'; it is one of {types}.{of_old}")
     plan = model.fine_tune_plan(kind)
     if reuse_heads and not plan.reusable:
         others = [name for name in model.fine_tune_types if model.fine_tune_plan(name).reusable]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
-from odtk.training.out_of_memory import is_out_of_memory
+from odtk.training.out_of_memory import SumsCutOff, are_sums_cut_off, is_out_of_memory
 
 _SMALL = (2, 4)
 _SHARE = 0.9
@@ -31,7 +31,10 @@ class Trials:
         self._failed: set[int] = set()
 
     def largest(self, choices: Iterable[int]) -> int | None:
-        """The largest of these numbers of images that fits; None if none does."""
+        """The largest of these numbers of images that fits; None if none does.
+
+        Raises SumsCutOff if a step on several devices ran out of memory, after which they cannot be tried any more.
+        """
         left = sorted(choices)
         if self._budget is None:
             return self._by_doubling(left) if self._may_fail else left[-1]
@@ -51,6 +54,8 @@ class Trials:
             try:
                 self.peaks[size] = self._step(size)
             except tf.errors.OpError as error:
+                if are_sums_cut_off(error) and (self._failed or is_out_of_memory(error)):
+                    raise SumsCutOff(min(self._failed, default=size), max(self.peaks, default=None)) from error
                 if not is_out_of_memory(error):
                     raise
                 self._failed.add(size)

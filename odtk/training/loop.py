@@ -18,7 +18,7 @@ from odtk.training.experiment import Experiment
 from odtk.training.loggers.csv_files import read_evaluations
 from odtk.training.loggers.csv_table import STEP
 from odtk.training.orbit_output import without_printing
-from odtk.training.out_of_memory import EvaluationOutOfMemory, is_out_of_memory
+from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff, are_sums_cut_off, is_out_of_memory
 from odtk.training.strategy import has_several_workers
 from odtk.training.times import EVALUATION
 from odtk.training.workers import Workers, require_same_weights
@@ -43,7 +43,7 @@ def run(
     """Trains to step `num_steps`, evaluates by `experiment.schedule`, and saves a checkpoint at the end.
 
     An evaluation that a killed run owes is made first. A step that runs out of memory is tried again in more
-    micro-batches, which `log` is told, and with them training goes on.
+    micro-batches, which `log` is told, and with them training goes on. Raises SumsCutOff where several devices cannot.
 
     See Callback for when `callbacks` are called. An error of the data is raised as a DataError that names the record;
     KeyboardInterrupt, TensorFlow's errors (OutOfRangeError at the end of the data) and callbacks' errors are raised as
@@ -79,6 +79,8 @@ class _Loop:
         self._outcome = Outcome()
         self._stop: StopTraining | None = None
         self._evaluated: int | None = None
+        self._ran_out: int | None = None
+        """In how many micro-batches the last step was that ran out of memory."""
         self._can_evaluate = experiment.evaluator is not None
         experiment.controller.train_actions = (self._after_loop,)
         experiment.controller.eval_actions = (self._after_evaluation,)
@@ -146,7 +148,14 @@ class _Loop:
     def _goes_on_with_less(self, error: tf.errors.OpError) -> bool:
         """Whether a step that ran out of memory is tried again in more micro-batches; other workers would not know."""
         experiment = self._experiment
-        if not is_out_of_memory(error) or has_several_workers(experiment.controller.strategy):
+        if has_several_workers(experiment.controller.strategy):
+            return False
+        cut_off = are_sums_cut_off(error)
+        if is_out_of_memory(error) and not (cut_off and self._ran_out):
+            self._ran_out = experiment.task.micro_batches
+        if cut_off and self._ran_out:
+            raise SumsCutOff(self._ran_out) from error
+        if not is_out_of_memory(error):
             return False
         how = experiment.trainer.split_further()
         if how is None:

@@ -1,21 +1,22 @@
-"""How much memory a step takes, and how much there is: of a GPU by TensorFlow's allocator, of a CPU by the process."""
+"""How much memory a step takes, and how much there is: of GPUs by TensorFlow's allocators, of a CPU by the process."""
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import tensorflow as tf
 
 from odtk import machine
-from odtk.hardware import CPU, GPU, Device, find_devices
+from odtk.hardware import GPU, TPU, Device, tensorflows_name
 
 
 class StepMemory(Protocol):
-    """Measures the peak of the memory on one device."""
+    """Measures the peak of the memory on the devices that compute the step."""
 
     limit: int | None
-    """Bytes that there are; None if unknown."""
+    """Bytes that there are on each device; None if unknown."""
     may_fail: bool
     """Whether a step that needs more raises an error, instead of ending the process."""
 
@@ -41,21 +42,26 @@ class UnknownMemory:
 
 
 class GpuMemory:
-    """What TensorFlow's allocator of a GPU has given out."""
+    """What TensorFlow's allocators of GPUs have given out: of that with the most, where that with the least decides.
+
+    All replicas have equal parts of a batch, so it must fit on each.
+    """
 
     may_fail = True
 
-    def __init__(self, device: Device):
-        self._name = f"GPU:{device.index}"
-        self.limit: int | None = device.memory
+    def __init__(self, devices: Sequence[Device]):
+        self._names = [tensorflows_name(device) for device in devices]
+        known = [device.memory for device in devices if device.memory is not None]
+        self.limit: int | None = min(known) if len(known) == len(devices) else None
 
     def reset(self) -> None:
         """See StepMemory."""
-        tf.config.experimental.reset_memory_stats(self._name)
+        for name in self._names:
+            tf.config.experimental.reset_memory_stats(name)
 
     def peak(self) -> int | None:
         """See StepMemory."""
-        return tf.config.experimental.get_memory_info(self._name)["peak"]
+        return max(tf.config.experimental.get_memory_info(name)["peak"] for name in self._names)
 
 
 class ProcessMemory:
@@ -85,9 +91,9 @@ class ProcessMemory:
         return None
 
 
-def build_step_memory() -> StepMemory:
-    """Of the devices that TensorFlow computes on, which are all of one kind: of the first."""
-    device = find_devices()[0]
-    if device.kind == CPU:
-        return ProcessMemory()
-    return GpuMemory(device) if device.kind == GPU else UnknownMemory()
+def build_step_memory(devices: Sequence[Device]) -> StepMemory:
+    """Of the devices that compute a run's steps, which are all of one kind, with their memory."""
+    kinds = {device.kind for device in devices}
+    if GPU in kinds:
+        return GpuMemory(devices)
+    return UnknownMemory() if TPU in kinds else ProcessMemory()

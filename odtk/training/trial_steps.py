@@ -12,8 +12,6 @@ from odtk.training.step_memory import StepMemory
 from odtk.training.task import DetectionTask
 from odtk.training.trainer import DetectionTrainer
 
-_STEPS = 2  # the second one's batch is there while the first is computed, as in training
-
 
 class TrialSteps:
     """Called with a number of images, which each replica trains on; returns the peak of the memory in bytes."""
@@ -32,10 +30,15 @@ class TrialSteps:
             self._trainer = DetectionTrainer(config, self._task, model, optimizer, functools.partial(self._dataset, 1))
 
     def __call__(self, images: int) -> int | None:
-        """Raises TensorFlow's error if the memory is not enough, and leaves what it allocated to the next trial."""
-        self._memory.reset()
+        """Raises TensorFlow's error if the memory is not enough, and leaves what it allocated to the next trial.
+
+        The second step is measured. In the first one of a size cuDNN tries its algorithms, with memory that it does
+        without if there is none, and the next batch is not yet there.
+        """
         self._trainer.train_dataset = self._dataset(images)
-        self._trainer.train(tf.constant(_STEPS))
+        self._trainer.train(tf.constant(1))
+        self._memory.reset()
+        self._trainer.train(tf.constant(1))
         return self._memory.peak()
 
     def _dataset(self, images: int):

@@ -113,6 +113,10 @@ class Background:
         outcome = None if found["exit_code"] is None else _outcome(command, found)
         return Run(key, command, found["state"], None, outcome, found["ended"])
 
+    def running(self) -> list[Command]:
+        """The commands that run."""
+        return [command for command, _ in list(self._tasks.values())]
+
     def cancel(self, key: str) -> None:
         """Ends what runs under a key, if anything does; from the event loop or a thread of a request."""
         _on_loop(self._cancel, key)

@@ -55,9 +55,10 @@ def studio(
 ) -> NotebookStudio:
     """Shows the studio of `folder` in the output of a notebook's cell, `height` pixels high, and starts it if need be.
 
-    `port`: 0 for any that is free. `roots` are further folders that pages may read, such as a dataset's. On Colab its
-    proxy is used, on a JupyterHub that of the package jupyter-server-proxy, which has to be installed where the
-    notebook's server runs; elsewhere the browser has to be on the kernel's machine, or reach the port by ssh -L.
+    `port`: 0 for any that is free. `roots` are further folders for pages, such as a dataset's, as `--root` of `odtk
+    studio`. On Colab its proxy is used, on a JupyterHub that of the package jupyter-server-proxy, which has to be
+    installed where the notebook's server runs; elsewhere the browser has to be on the kernel's machine, or reach the
+    port by ssh -L.
     Without a notebook nothing is shown: open `address` of what is returned. Raises OdtkError if the packages of the
     studio are missing, the folder or the port cannot be had, another studio serves the folder, or the one that runs
     already was started without one of the roots.

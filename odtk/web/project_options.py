@@ -18,13 +18,20 @@ def read_options(project: Project, stage: str, places: Mapping[str, str | None])
     `places` are the stage's arguments, which are left out, with what stands in for those that the file lacks. Raises
     ProjectError for an option that `odtk run` would not take.
     """
-    from odtk.tools.run import project as project_files
-
     given = {name: place for name, place in places.items() if place is not None}
     # Other stages may not be complete yet, so the section is read alone.
-    text = yaml.safe_dump({stage: given | project.sections().get(stage, {})}, sort_keys=False)
-    values = project_files.parse(text, project.workspace.shown(project.file)).stages[stage].values
+    given |= project.sections().get(stage, {})
+    values = values_of(stage, given, project.workspace.shown(project.file))
     return {key: value for key, value in values.items() if key not in places}
+
+
+def values_of(stage: str, given: Mapping[str, Any], filename: str) -> dict[str, Any]:
+    """Keys of a stage with values of their kinds; ProjectError for those that `odtk run` would not take."""
+    from odtk.tools.run import project as project_files
+
+    return dict(
+        project_files.parse(yaml.safe_dump({stage: dict(given)}, sort_keys=False), filename).stages[stage].values
+    )
 
 
 def option_words(project: Project, stage: str, options: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The folder that a studio works in, and which other folders it may read."""
+"""The folder that a studio works in, and which other folders it may use."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Workspace:
 
     `data` has uploaded datasets, `records` outputs of make-tfrecords, `projects` a folder per project with its `odtk
     run` file and its pipeline.config, `runs` a model dir per project, `exports` a folder of exports per project.
-    `roots` are further folders that may be read. Raises OutputError if the folder cannot be written to, and OdtkError
-    for a root that is no folder.
+    `roots` are further folders that are read, and into whose annotation files corrections are written. Raises
+    OutputError if the folder cannot be written to, and OdtkError for a root that is no folder.
     """
 
     def __init__(self, folder: str | os.PathLike, roots: Sequence[str | os.PathLike] = ()):
@@ -60,8 +60,8 @@ class Workspace:
         if found is None or not self._is_below_a_root(found) or self._is_private(found):
             raise OutsideError(
                 f"{text!r} is not below the studio's folders: {', '.join(map(str, self.roots))}; names that begin with "
-                "a dot, and the studio's own files, are left out. Start the studio with --root FOLDER to let it read a "
-                "further one."
+                "a dot, and the studio's own files, are left out. Start the studio with --root FOLDER for a further "
+                "one."
             )
         return found
 

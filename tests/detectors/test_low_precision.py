@@ -16,14 +16,21 @@ NETWORK = {
     "ResizeNearestNeighbor", "ResizeNearestNeighborGrad", "Tile", "BroadcastTo", "Sum", "ZerosLike", "Const", "Pack",
     "Fill", "IdentityN", "Relu", "ReluGrad",
 }  # fmt: skip
+# Swish, squeezing and exciting, stochastic depth and the weights of a pyramid's inputs, with their gradients.
+EFFICIENTDET = {
+    "Mul", "Sigmoid", "SigmoidGrad", "Sub", "Square", "Mean", "SelectV2", "Unpack", "RealDiv", "Neg",
+}  # fmt: skip
 # How deep the backbone is does not matter.
 pytestmark = pytest.mark.usefixtures("shallow_resnet")
 
 CASES = {
-    "resnet": (variant_case("box_encodings_clip_range"), FLOAT16),
-    "mobilenet": (family_case("mobilenet_v2_fpnlite-base"), FLOAT16),
-    "heads of each map": (family_case("mobilenet_v2-depthwise_explicit_padding"), BFLOAT16),
-    "center_net": (family_case("centernet_resnet_v1_fpn-resnet18_loose_iou"), BFLOAT16),
+    "resnet": (variant_case("box_encodings_clip_range"), FLOAT16, set()),
+    "mobilenet": (family_case("mobilenet_v2_fpnlite-base"), FLOAT16, set()),
+    "heads of each map": (family_case("mobilenet_v2-depthwise_explicit_padding"), BFLOAT16, set()),
+    "efficientdet": (family_case("efficientdet-d0_frozen_own_decay"), FLOAT16, EFFICIENTDET),
+    "center_net": (family_case("centernet_resnet_v1_fpn-resnet18_loose_iou"), BFLOAT16, set()),
+    "faster_rcnn": (family_case("faster_rcnn-base"), FLOAT16, {"MatMul"}),
+    "faster_rcnn with a pyramid": (family_case("faster_rcnn_fpn-base"), BFLOAT16, {"MatMul"}),
 }
 QUICK = ("resnet", "center_net")
 
@@ -32,7 +39,7 @@ QUICK = ("resnet", "center_net")
     "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 )
 def test_only_the_network_computes_in_low_precision(case):
-    case, precision = CASES[case]
+    case, precision, own = CASES[case]
     detector = build_detector(case.config, precision)
     images, shapes = case.images(detector.resize)
     groundtruth = case.groundtruth()
@@ -48,7 +55,7 @@ def test_only_the_network_computes_in_low_precision(case):
     assert {variable.dtype for variable in detector.variables} == {tf.float32}
     assert {tensor.dtype for tensor in tf.nest.flatten(traced.structured_outputs)} <= {tf.float32, tf.int32, tf.int64}
     low = [each for each in traced.graph.get_operations() if any(of.dtype == precision for of in each.outputs)]
-    assert {each.type for each in low} - NETWORK == set()
+    assert {each.type for each in low} - NETWORK == own
     assert {"Conv2D", "FusedBatchNormV3", "Conv2DBackpropFilter"} <= {each.type for each in low}
     # The images come in as float32, and no convolution is left out.
     convolutions = [each for each in traced.graph.get_operations() if "Conv" in each.type]

@@ -3,19 +3,25 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 from odtk import machine
 from odtk.cli.main import cli
+from odtk.errors import OdtkError
 from odtk.findings import ERROR, NOTE, WARNING
+from odtk.hardware import CPU, TPU, Device
 from odtk.tools import doctor as tool
-from odtk.tools.doctor import asking
+from odtk.tools.doctor import asking, child, trial
 from odtk.tools.doctor.asking import ask, check_answers
 from odtk.tools.doctor.computer import check_computer
 from odtk.tools.doctor.folder import check_folder, measure_speed
 from odtk.tools.doctor.packages import Installed
+from odtk.training import tpu
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +38,45 @@ def test_tensorflow_answers(answer):
     part = check_answers(answer)
     assert part.findings == []
     assert part.facts["two steps"].startswith("losses ")
+
+
+@pytest.mark.parametrize("kind", [CPU, TPU])
+def test_the_steps_are_computed_by_the_tpu_that_is_named(kind, monkeypatch):
+    """Without its strategy TensorFlow would compute them on the CPU."""
+    strategies, answers = [], {}
+    monkeypatch.setattr(tpu, "connect", lambda name: f"the TPU {name}")
+    monkeypatch.setattr(trial, "two_steps", lambda config, precision, of: strategies.append(of) or [2.0, 1.0])
+    child._train(lambda **values: answers.update(values), [Device(kind)])
+    assert answers["losses"] == [2.0, 1.0]
+    assert strategies == [tf.distribute.get_strategy() if kind == CPU else "the TPU local"]
+
+    def refuse(name):
+        raise OdtkError("No TPU was found on this machine: it is busy.")
+
+    monkeypatch.setattr(tpu, "connect", refuse)
+    child._train(lambda **values: answers.update(values), [Device(TPU)])
+    assert answers["steps_failed"] == "OdtkError: No TPU was found on this machine: it is busy."
+
+
+TWO_STEPS = """
+import json
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from odtk.tools.doctor.trial import trial_config, two_steps
+from odtk.training.strategy import build_strategy
+strategies = tf.distribute.get_strategy(), build_strategy("cpu:0,1")
+print(json.dumps([two_steps(trial_config(), "float32", strategy) for strategy in strategies]))
+"""
+
+
+@pytest.mark.slow
+def test_the_steps_of_several_replicas_are_those_of_one():
+    done = subprocess.run([sys.executable, "-c", TWO_STEPS], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    one, two = json.loads(done.stdout.splitlines()[-1])
+    assert two == pytest.approx(one, rel=1e-3)
+    assert one[1] < one[0]
 
 
 def test_a_process_that_cannot_be_started(monkeypatch, tmp_path):

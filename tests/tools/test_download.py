@@ -276,7 +276,22 @@ def test_the_list():
     }
     assert {name for name in models if "kpts" in name} <= untrained
     text = CliRunner().invoke(cli, ["download", "list"]).stdout
-    assert re.search(r"efficientdet_d0_coco17_tpu-32 +33\.6 +39 +Boxes +yes +ssd_efficientdet_d0_512x512_pets", text)
+    assert re.search(
+        r"efficientdet_d0_coco17_tpu-32 +33\.6 +39 +Boxes +yes +20200711 +ssd_efficientdet_d0_512x512_pets", text
+    )
+
+
+def test_the_list_says_where_everything_is_from():
+    text = CliRunner().invoke(cli, ["download", "list"]).stdout
+    shown = re.findall(r"^  (https://\S+MODEL\S+)$", text, re.MULTILINE)
+    for model in catalog.models().values():
+        found = [each.replace("DATE", model.date).replace("MODEL", model.name) for each in shown]
+        assert found == list(model.archive.addresses)
+        assert re.search(rf"^{re.escape(model.name)} .* {model.date} ", text, re.MULTILINE)
+    for archive in catalog.pets():
+        for address in archive.addresses:
+            assert f"    {address}\n" in text
+        assert f"SHA-256 {archive.sha256})" in text
 
 
 def test_every_checkpoint_of_a_shipped_pipeline_can_be_downloaded():

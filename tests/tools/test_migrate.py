@@ -216,6 +216,11 @@ def test_outputs_that_are_not_written_to(workspace, tmp_path):
     for target in (workspace, tmp_path):
         with pytest.raises(OutputError, match="is or holds the old folder"):
             migrate(workspace, target)
+    (tmp_path / "link").symlink_to(workspace)
+    for target in (workspace / "migrated", tmp_path / "link/models/migrated"):
+        with pytest.raises(OutputError, match=r"is in the old folder.*Choose a folder beside .*training_demo\."):
+            migrate(workspace, target)
+        assert not target.exists()
     write(tmp_path / "other/mine.txt")
     with pytest.raises(OutputError, match=r"mine\.txt, which this command did not write"):
         migrate(workspace, tmp_path / "other", overwrite=True)

@@ -17,6 +17,7 @@ from odtk.errors import DownloadError, OdtkError, OutputError
 from odtk.resources import shipped_files
 from odtk.tools.download import download
 from odtk.tools.push import push
+from odtk.tools.push.saved_input import saved_model_type
 
 PLACE = "hf://me/pets"
 METRICS = {
@@ -106,6 +107,44 @@ def test_the_card_says_what_the_run_was(fake):
         assert line in text
     # Neither this machine nor its folders are the world's business.
     assert "secret" not in text
+
+
+def write_signature(shape, dtype, ops=(), name="input_tensor"):
+    saved = saved_model_type()()
+    graph = saved.meta_graphs.add()
+    given = graph.signature_def["serving_default"].inputs[name]
+    given.dtype = dtype
+    for size in shape:
+        given.tensor_shape.dim.add(size=size)
+    function = graph.graph_def.library.function.add()
+    for op in ops:
+        function.node_def.add(op=op)
+    Path("exported/saved_model/saved_model.pb").write_bytes(saved.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "ops", "words"),
+    [
+        ((1, -1, -1, 3), 4, (), "uint8 [1, height, width, 3], one image"),
+        ((-1, -1, -1, 3), 1, (), "float32 [batch, height, width, 3], a batch, values from 0 to 255"),
+        ((-1,), 7, ("DecodeImage",), "string [batch], JPEG or PNG bytes"),
+        ((-1,), 7, ("ParseExampleV2",), "string [batch], serialized tf.train.Examples"),
+        ((-1, 5), 9, (), "int64 [?, 5]"),
+    ],
+)
+def test_the_card_says_what_this_model_takes(fake, shape, dtype, ops, words):
+    write_signature(shape, dtype, ops)
+    text = push("exported", PLACE, dry_run=True).card
+    assert f"found = detect(input_tensor=tf.constant(given))  # given: {words}\n" in text
+
+
+def test_a_model_that_cannot_be_read_is_not_described(fake):
+    line = "tf.constant(given))  # given: see detect.structured_input_signature\n"
+    assert line in push("exported", PLACE, dry_run=True).card
+    write("exported/saved_model/saved_model.pb", "")
+    assert line in push("exported", PLACE, dry_run=True).card
+    Path("exported/saved_model/saved_model.pb").unlink()
+    assert "serving_default" not in push("exported", PLACE, dry_run=True).card
 
 
 def test_what_is_not_known_is_said_and_not_made_up(fake):

@@ -43,13 +43,14 @@ from odtk.tools.configure import configure
 from odtk.tools.evaluate import evaluate
 from odtk.tools.export import export
 from odtk.tools.make_tfrecords import make_tfrecords
+from odtk.tools.train import explained_errors as explained_errors_module
 from odtk.tools.train import train
 from odtk.tools.train.device_line import ADVICE, device_line
 from odtk.tools.train.explained_errors import explained_errors
 from odtk.tools.train.restore_table import describe_restore
 from odtk.training.callbacks.callback import Callback, StopTraining
 from odtk.training.optimizer import build_learning_rate
-from odtk.training.out_of_memory import EvaluationOutOfMemory
+from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff
 from odtk.training.task import DetectionTask
 
 TFOD_TAGS = {
@@ -682,15 +683,54 @@ def in_micro_batches(number):
     return SimpleNamespace(task=task, trainer=SimpleNamespace(strategy=tf.distribute.get_strategy()))
 
 
-def test_memory_that_workers_or_an_evaluation_used_up_is_told_with_the_remedy(config):
+def test_memory_that_a_run_or_an_evaluation_used_up_is_told_with_the_remedy(config, monkeypatch):
     read = pipeline.read(config)
     explained = functools.partial(explained_errors, in_micro_batches(1), 5, read, config)
-    with pytest.raises(OdtkError, match="Start all workers again with 2") as raised, explained():
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
-    assert raised.value.argument == "accumulate"
-    half = f"eval_config.batch_size={max(read.eval_config.batch_size // 2, 1)}"
-    with pytest.raises(OdtkError, match=f"Out of memory while evaluating .* {half}"), explained():
+    for several, told in ((True, "in one piece. Start all workers again with 2"), (False, "Start the training again")):
+        monkeypatch.setattr(explained_errors_module, "has_several_workers", lambda strategy, several=several: several)
+        with pytest.raises(OdtkError, match=told) as raised, explained():
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        assert raised.value.argument == "accumulate"
+    read.eval_config.batch_size = 4
+    with (
+        pytest.raises(OdtkError, match=r"Out of memory while evaluating .* eval_config\.batch_size=2"),
+        explained(),
+    ):
         raise EvaluationOutOfMemory
+
+
+def test_sums_that_an_out_of_memory_cut_off_are_told_with_the_remedy(config):
+    """`in_micro_batches(2)`: the step was tried again in two, and by then TensorFlow summed no more."""
+    experiment = in_micro_batches(2)
+    experiment.step = 6
+    explained = functools.partial(explained_errors, experiment, 5, pipeline.read(config), config)
+    with (
+        pytest.raises(OdtkError, match=r"in one piece at step 7, .* Start the training again with 2 micro-b") as raised,
+        explained(),
+    ):
+        raise SumsCutOff(1)
+    assert raised.value.argument == "accumulate"
+    with pytest.raises(OdtkError, match="although each device computes one image"), explained():
+        raise SumsCutOff(2)
+
+
+@pytest.mark.parametrize(
+    ("micro_batches", "told", "argument"),
+    [
+        (1, "Start it again in 2 micro-batches, or without evaluations", "accumulate"),
+        (2, "Start it again without evaluations", "eval_every"),
+    ],
+)
+def test_an_evaluation_of_one_image_that_does_not_fit_is_not_told_to_take_fewer(config, micro_batches, told, argument):
+    read = pipeline.read(config)
+    read.eval_config.batch_size = 1
+    with (
+        pytest.raises(OdtkError, match=told) as raised,
+        explained_errors(in_micro_batches(micro_batches), 5, read, config),
+    ):
+        raise EvaluationOutOfMemory
+    assert raised.value.argument == argument
+    assert "batch_size=" not in str(raised.value)
 
 
 def test_a_full_disk_is_said_with_what_is_still_there(config, tmp_path, monkeypatch):

@@ -13,9 +13,10 @@ import tensorflow as tf
 from fake_detector import FakeDetector
 from inspected_records import write
 
-from odtk import pipeline
+from odtk import hardware, pipeline
 from odtk.checkpoints.reader import CheckpointReader
 from odtk.errors import OdtkError
+from odtk.hardware import GPU, Device
 from odtk.tools.train import train
 from odtk.training.callbacks.callback import Callback
 
@@ -171,9 +172,11 @@ def test_an_evaluation_that_does_not_fit_is_told_from_training(started, small_de
         started("unmeasured", eval_every=1)
 
 
-def test_trials_leave_nothing_behind_in_the_run(started, whole):
+def test_trials_leave_nothing_behind_in_the_run(started, whole, monkeypatch):
     before = count_detectors()
-    run = started("found", batch_size="auto")
+    monkeypatch.setattr(hardware, "list_gpus", lambda: [Device(GPU)])  # which is not used, and so hidden
+    run = started("found", batch_size="auto", devices="cpu")
+    assert "A CPU trains larger batches no faster, so the batch is not larger than the config's 6." in run.said
     assert run.seen.detectors == before + 1, "the trials' own model is freed"
     assert any("by trial steps on drawn data" in line for line in run.said)
     for key, value in run.values.items():

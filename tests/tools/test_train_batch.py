@@ -13,6 +13,7 @@ from odtk.tools.train import batch_choice
 from odtk.tools.train.batch import Batch, batch_line, is_to_be_found, require_divisible, with_planned_batch
 from odtk.tools.train.batch_choice import BatchChoice, choose_batch
 from odtk.tools.train.options import TrainingOptions
+from odtk.training.out_of_memory import SumsCutOff
 
 SMALL = "ssd_resnet50_v1_fpn_small"
 RESIZER = "model.ssd.image_resizer"
@@ -108,10 +109,10 @@ def chosen(monkeypatch):
 
         probe = SimpleNamespace(limit=memory / 0.9, may_fail=kind == GPU)
         monkeypatch.setattr(batch_choice, "_trial_steps", trial_steps)
-        monkeypatch.setattr(batch_choice, "build_step_memory", lambda: probe)
-        monkeypatch.setattr(batch_choice, "find_devices", lambda: [Device(kind)])
+        devices = [Device(kind, index) for index in range(replicas)]
+        monkeypatch.setattr(batch_choice, "build_step_memory", lambda of: {id(devices): probe}[id(of)])
         strategy = SimpleNamespace(num_replicas_in_sync=replicas)
-        choice = BatchChoice(config, TrainingOptions(**options), finds, records, strategy, None, said.append)
+        choice = BatchChoice(config, TrainingOptions(**options), finds, records, strategy, devices, None, said.append)
         return *choose_batch(choice), said
 
     return choose
@@ -167,6 +168,29 @@ def test_a_device_that_is_too_small_for_one_image_is_told(chosen):
     for options in (AUTO_BATCH, AUTO_PARTS):
         with pytest.raises(OdtkError, match="Not even one image"):
             chosen(GPU, 1, finds=options == AUTO_BATCH, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "replicas", "failed", "fits", "told", "argument"),
+    [
+        (AUTO_BATCH, 2, 40, 4, "again with a batch of 40.", "batch_size"),
+        (AUTO_BATCH | {"accumulate": 3}, 2, 4, 3, "again with a batch of 18.", "batch_size"),
+        (AUTO_BATCH, 2, 2, None, "again with a batch of 2.", "batch_size"),
+        (AUTO_PARTS, 2, 8, None, "again with 2 micro-batches.", "accumulate"),
+        (AUTO_PARTS, 2, 2, None, "again with 8 micro-batches.", "accumulate"),
+    ],
+)
+def test_trials_that_cut_off_the_sums_over_devices_end_with_a_number(
+    chosen, monkeypatch, options, replicas, failed, fits, told, argument
+):
+    def largest(trials, sizes):
+        raise SumsCutOff(failed, fits)
+
+    monkeypatch.setattr(batch_choice.Trials, "largest", largest)
+    with pytest.raises(OdtkError, match=f"on {failed} images for each of {replicas} devices") as raised:
+        chosen(GPU, 100, replicas=replicas, finds=argument == "batch_size", **options)
+    assert str(raised.value).endswith(told)
+    assert raised.value.argument == argument
 
 
 def test_a_run_keeps_the_batch_that_it_started_with(tmp_path):

@@ -1,6 +1,7 @@
 """`odtk train --precision` with a small detector: float16's skipped steps, and checkpoints that fit every precision."""
 
 import functools
+import os
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import tensorflow as tf
 from inspected_records import write
 
 from odtk import pipeline
+from odtk.devices import QUICK_BATCH_NORMS
 from odtk.errors import OdtkError
 from odtk.tools.train import train
 from odtk.tools.train.run_record import read_run
 from odtk.training import trainer
+from odtk.training.callbacks import nan_guard
 from odtk.training.callbacks.callback import Callback
 from odtk.training.loggers.csv_files import read_metrics
 from odtk.training.loss_scale import LossScale
@@ -109,12 +112,14 @@ class Poison(Callback):
             self.kernel.assign(self.kernel * np.inf)
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_its_records_as_in_float32(config, tmp_path):
+def test_a_loss_that_is_no_number_ends_the_run_with_its_records_as_in_float32(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(nan_guard, "has_quick_batch_norms", lambda: True)
     options = OFTEN | {"callbacks": [Poison()]}
     with pytest.raises(OdtkError, match="The loss became NaN or infinite at step 4") as raised:
         train(config, tmp_path / "model", num_steps=6, precision="float16", **options)
     assert "The batch of that step: " in str(raised.value)
     assert "float16 has no number above 65504" in str(raised.value)
+    assert f"{QUICK_BATCH_NORMS}=0 in the environment shows whether" in str(raised.value)
 
 
 def test_a_resumed_run_goes_on_bit_by_bit(float16, config, tmp_path):
@@ -128,7 +133,9 @@ def test_a_resumed_run_goes_on_bit_by_bit(float16, config, tmp_path):
             np.testing.assert_array_equal(ours[name], value, err_msg=name)
 
 
-def test_each_precision_resumes_the_checkpoints_of_each(config, tmp_path):
+def test_each_precision_resumes_the_checkpoints_of_each(config, tmp_path, monkeypatch):
+    monkeypatch.setenv(QUICK_BATCH_NORMS, "")  # and whatever the run sets it to is undone
+    monkeypatch.delenv(QUICK_BATCH_NORMS)
     folder, kinds = tmp_path / "model", []
     for step, precision in enumerate(["float32", "float16", "bfloat16", "float32"], start=1):
         lines = []
@@ -138,6 +145,7 @@ def test_each_precision_resumes_the_checkpoints_of_each(config, tmp_path):
         found = values(folder / f"ckpt-{2 * step}")
         scale = {name: found.pop(name) for name in list(found) if name.startswith("loss_scale/")}
         assert bool(scale) == (precision == "float16")
+        assert (QUICK_BATCH_NORMS in os.environ) == (step >= 3), "cuDNN's quick batch norms are bfloat16's alone"
         kinds.append({name: (np.asarray(value).dtype, np.shape(value)) for name, value in found.items()})
     assert all(each == kinds[0] for each in kinds)
     sessions = read_run(folder)["sessions"]

@@ -5,8 +5,12 @@ import tensorflow as tf
 
 from odtk.training.fitting import Trials, round_sizes
 from odtk.training.micro_batches import divisors, finer
+from odtk.training.out_of_memory import SumsCutOff
 
 GB = 10**9
+CUT_OFF = (
+    "Collective ops is aborted by: op cancelled\nThe error could be from a previous operation. Restart your program."
+)
 
 
 def device(memory, weights=GB, image=GB // 4, reports=True):
@@ -73,6 +77,27 @@ def test_other_errors_are_not_taken_for_memory():
 
     with pytest.raises(tf.errors.ResourceExhaustedError):
         Trials(step, GB).largest([1, 2])
+
+
+@pytest.mark.parametrize(("memory", "failed", "fits"), [(8, 52, 4), (1.8, 4, 2), (1.3, 2, None)])
+def test_where_a_failed_step_ends_all_sums_over_devices_nothing_more_is_tried(memory, failed, fits):
+    """In the failed step TensorFlow says so or not; then in the next one, with any class of errors."""
+    for is_told_late in (False, True):
+        tried, step = device(memory * GB)
+
+        def cut_off(images, step=step, is_told_late=is_told_late, tried=tried):
+            if is_told_late and images < max(tried, default=0):
+                raise tf.errors.CancelledError(None, None, CUT_OFF)
+            try:
+                return step(images)
+            except tf.errors.ResourceExhaustedError as error:
+                text = error.message if is_told_late else f"{error.message}\n{CUT_OFF}"
+                raise tf.errors.ResourceExhaustedError(None, None, text) from error
+
+        with pytest.raises(SumsCutOff) as raised:
+            Trials(cut_off, 16 * GB).largest(round_sizes(64))
+        assert (raised.value.failed, raised.value.fits) == (failed, fits)
+        assert tried[-1] == failed
 
 
 def test_sizes_have_four_binary_digits_at_the_front():

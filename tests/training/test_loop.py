@@ -4,6 +4,7 @@ import contextlib
 import types
 
 import pytest
+import tensorflow as tf
 from orbit import controller
 
 from odtk.errors import DataError, OutputError
@@ -14,6 +15,7 @@ from odtk.training.evaluation_schedule import EvaluationSchedule
 from odtk.training.loggers.logger import Logger
 from odtk.training.loop import ALL_STEPS_DONE, run
 from odtk.training.orbit_output import without_printing
+from odtk.training.out_of_memory import SumsCutOff
 from odtk.training.times import Times
 from odtk.training.workers import ALONE
 
@@ -154,3 +156,55 @@ def test_orbit_is_silent_until_the_outermost_run_has_ended(capsys):
     assert capsys.readouterr().out == ""
     controller.print("Orbit prints")
     assert capsys.readouterr().out == "Orbit prints\n"
+
+
+OOM = "OOM when allocating tensor with shape[8,9]"
+CUT_OFF = (
+    "Collective ops is aborted by: {}\nThe error could be from a previous operation. Restart your program to reset."
+)
+
+
+@pytest.fixture
+def failing(experiment):
+    """`failing(errors)`: the experiment, whose loops raise these one after the other."""
+
+    def fail(errors):
+        def train(steps, checkpoint_at_completion):
+            raise errors.pop(0)
+
+        def split_further():
+            experiment.task.micro_batches *= 2
+            return "less"
+
+        manager = types.SimpleNamespace(write_rest=lambda: None)
+        experiment.controller.train, experiment.controller.summary_manager = train, manager
+        experiment.controller.strategy, experiment.task.micro_batches = tf.distribute.get_strategy(), 3
+        experiment.trainer = types.SimpleNamespace(split_further=split_further)
+        return experiment
+
+    return fail
+
+
+def error_of(kind, text):
+    return kind(None, None, text)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [error_of(tf.errors.ResourceExhaustedError, f"{OOM}\n{CUT_OFF.format(OOM)}")],
+        [
+            error_of(tf.errors.ResourceExhaustedError, OOM),
+            error_of(tf.errors.CancelledError, CUT_OFF.format("op cancelled")),
+        ],
+    ],
+)
+def test_a_step_is_not_tried_again_where_sums_over_devices_were_cut_off(failing, errors):
+    with pytest.raises(SumsCutOff) as raised:
+        run(failing(errors), 5)
+    assert (raised.value.failed, errors) == (3, [])
+
+
+def test_sums_that_something_else_cut_off_are_no_want_of_memory(failing):
+    with pytest.raises(tf.errors.InternalError):
+        run(failing([error_of(tf.errors.InternalError, f"a GPU was lost\n{CUT_OFF.format('a GPU was lost')}")]), 5)

@@ -60,11 +60,23 @@ def test_losses_and_updates_are_those_of_one_device(runs, several, one):
     assert found["position"] == expected["position"] == (1 << 40) + 11  # 24 of twice 12 records
 
 
+SAME_TOO = [
+    ("frozen, 2", "frozen, 1"),
+    ("synced, 4", "synced, 1"),
+    ("synced, in parts, 2", "synced, in parts, 1"),
+]
+
+
+@pytest.fixture(scope="module")
+def slow_runs(tmp_path_factory) -> dict:
+    """Of SAME_TOO."""
+    return what_came_out(tmp_path_factory.mktemp("more"), [name for pair in SAME_TOO for name in pair])
+
+
 @pytest.mark.slow
-def test_synchronized_norms_of_micro_batches_are_those_of_one_device(tmp_path):
-    several, one = "synced, in parts, 2", "synced, in parts, 1"
-    found = what_came_out(tmp_path, [several, one])
-    test_losses_and_updates_are_those_of_one_device(found, several, one)
+@pytest.mark.parametrize(("several", "one"), SAME_TOO)
+def test_so_they_are_on_another_number_of_devices_and_in_synchronized_parts(slow_runs, several, one):
+    test_losses_and_updates_are_those_of_one_device(slow_runs, several, one)
 
 
 @pytest.mark.parametrize(("several", "one"), [("frozen, 4", "frozen, 1"), ("synced, 2", "synced, 1")])

@@ -11,11 +11,14 @@ from running_studio import post
 
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.datasets.corrections import read_corrections
+from odtk.errors import OdtkError
 from odtk.evaluation.analysis.suspects import COLUMNS
+from odtk.records import shards
 from odtk.records.example import encode
 from odtk.records.shards import write_records
+from odtk.web import data_use
 from odtk.web.commands import Outcome, command
-from odtk.web.projects import project_called
+from odtk.web.projects import copy_project, project_called
 from odtk.web.result_views import decisions, suspects
 from odtk.web.workspace import Workspace
 
@@ -248,6 +251,48 @@ def test_what_is_decided_while_others_are_written_stays(client, project, writing
     assert decide(client, 1, do="discard").status_code == 400
 
 
+def test_nothing_is_made_of_data_that_are_being_written(client, project, writing):
+    """Nor for another project, nor of a folder around them."""
+    train = "/projects/pets/results/review/train"
+    other = copy_project(project, "others")
+    assert "Wait for the end of that." in client.get("/projects/pets/results/review").text
+    for path in (train, "/projects/others/results/review/train"):
+        answer = post(client, path, copy="pets-b")
+        assert (answer.status_code, "just now. Wait for the end of that." in answer.text) == (400, True)
+    with pytest.raises(OdtkError, match="just now"):
+        data_use.require_unwritten(client.studio, client.studio.workspace.data)
+    data_use.require_unwritten(client.studio, client.studio.workspace.data / "petals")
+    write_suspects(other, suspects.read_suspects(project)[0].record[0])
+    mark = suspects.read_suspects(other)[0].mark
+    post(client, "/projects/others/results/review/1", suspect=mark, do="keep")
+    assert post(client, "/projects/others/results/review/write").status_code == 400
+    assert client.studio.jobs.all() == []
+    writing(0)
+    assert post(client, train, copy="pets-b").status_code == 303
+
+
+def test_nothing_is_written_while_records_are_made(client, project):
+    decide(client, 1, do="keep")
+    made = command("make-tfrecords", "data/pets", "records/other", "--json")
+    client.studio.background._tasks["records:records/other"] = (made, None)
+    answer = post(client, "/projects/pets/results/review/write")
+    assert "lack others" in answer.text
+    del client.studio.background._tasks["records:records/other"]
+    job = client.studio.jobs.add(made, "records:pets")
+    assert post(client, "/projects/pets/results/review/write").status_code == 400
+    client.studio.jobs.cancel(job.number)
+    data_use.require_unread(client.studio, client.studio.workspace.data / "pets")
+    assert list(decisions.read_decisions(project)) == [1]
+
+
+def test_records_are_not_made_without_what_was_decided(client, project):
+    decide(client, 1, do="keep")
+    text = client.get("/projects/pets/results/review").text
+    assert re.search(r"1 decision is not written yet.*<button disabled [^>]*>Make the records again", text)
+    answer = post(client, "/projects/pets/results/review/train", copy="pets-b")
+    assert (answer.status_code, client.studio.jobs.all()) == (400, [])
+
+
 def test_decisions_that_could_not_be_written_are_taken_back(client, project, writing):
     decide(client, 2, do="keep")
     writing(1)
@@ -319,6 +364,59 @@ def test_a_project_that_does_not_name_its_data_asks_for_them(client, project):
     assert post(client, "/projects/pets/results/review/folder", folder="/etc").status_code == 404
     post(client, "/projects/pets/results/review/folder", folder="data/pets")
     assert project.sections()["make-tfrecords"]["data-dir"] == "../../data/pets"
+
+
+AGAIN = "make-tfrecords data/pets records/pets {}--label-map runs/pets/label_map.pbtxt --overwrite"
+
+
+def again(client):
+    """Sends the form, and returns the command of the records or why there is none."""
+    answer = post(client, "/projects/pets/results/review/train", copy="pets-b")
+    if answer.status_code != 303:
+        return re.sub(r"&#?\w+;", "'", answer.text)
+    return " ".join(min(client.studio.jobs.all(), key=lambda job: job.number).command)
+
+
+def note_options(client, options):
+    """Records as make-tfrecords leaves them."""
+    shards.write_dataset(client.studio.workspace.records / "pets", "t", "v", "map", {}, options=options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({}, ""), ({"val-fraction": 0.1, "max-side": 800, "masks": True}, "--val-fraction 0.1 --max-side 800 --masks ")],
+)
+def test_records_are_made_again_with_the_options_that_they_have(client, project, options, words):
+    project.update("make-tfrecords", {"data-dir": None, "seed": None})
+    note_options(client, options)
+    post(client, "/projects/pets/results/review/folder", folder="data/pets")
+    written = {name: str(value).lower() for name, value in options.items()}
+    assert project.sections()["make-tfrecords"] == {"data-dir": "../../data/pets", **written}
+    assert AGAIN.format(words) in client.get("/projects/pets/results/review").text
+    assert again(client) == AGAIN.format(words)
+
+
+def test_corrections_are_read_as_the_records_were(client, project):
+    project.update("make-tfrecords", {"seed": None})
+    note_options(client, {"boxes": "xywh", "exif": "ignore", "seed": 3})
+    assert " --boxes=xywh --exif=ignore " in str(decisions.correct_command(project, project.folder / "c.csv"))
+
+
+def test_records_of_unknown_options_are_not_replaced(client, project):
+    project.update("make-tfrecords", {"seed": None})
+    assert "is not known with which options records/pets was made" in again(client)
+    assert re.search("not known with which.*<button disabled", client.get("/projects/pets/results/review").text)
+    for options in ({"label-map": "/etc/passwd"}, {"split": {"val": "/etc"}}, {"magic": 1}, {"output-dir": "data"}):
+        note_options(client, options)
+        assert "is not known with which options" in again(client)
+    assert client.studio.jobs.all() == []
+
+
+def test_a_project_file_that_does_not_say_what_the_records_have_is_asked_about(client, project):
+    note_options(client, {"seed": 7, "max-side": 800})
+    assert "records/pets was made with max-side: 800, but projects/pets/project.yaml says no max-side" in again(client)
+    project.update("make-tfrecords", {"max-side": 800, "val-fraction": 0.3, "format": "yolo"})
+    assert again(client) == AGAIN.format("--seed 7 --max-side 800 --format yolo ")
 
 
 def test_in_a_browser(studio, page):

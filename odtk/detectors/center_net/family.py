@@ -37,6 +37,8 @@ class CenterNetFamily(Family):
     )
     backbone_variables = "^model/_feature_extractor/_base_model/"
     usual_side = 512
+    starts_from_imagenet = False
+    """Whether TFOD downloads weights for the backbone where its depth_multiplier is 1."""
     checkpoint_marks: Mapping[str, tuple[str, ...]] = {
         "detection": ("model/_feature_extractor", "model/_prediction_head_dict"),
         "classification": ("feature_extractor/",),
@@ -77,6 +79,12 @@ class CenterNetFamily(Family):
 
         message = model.center_net
         return build_center_net(message, self.build_extractor(message.feature_extractor), self.input_size(model))
+
+    def start_in_tfod(self, model: model_pb2.DetectionModel) -> str:
+        """See `Family`."""
+        extractor = model.center_net.feature_extractor
+        is_keras_own = self.starts_from_imagenet and extractor.depth_multiplier == 1
+        return "the backbone of this one from Keras's weights of ImageNet" if is_keras_own else ""
 
     def anchor_matching(self, model: model_pb2.DetectionModel) -> AnchorMatching | None:
         """There are no anchors."""

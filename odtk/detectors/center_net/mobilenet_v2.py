@@ -22,6 +22,7 @@ class MobilenetV2(CenterNetFamily):
 
     types = ("mobilenet_v2",)
     options = CENTER_NET | extractor_options("depth_multiplier")
+    starts_from_imagenet = True
     variable_fields = (*CenterNetFamily.variable_fields, "feature_extractor.depth_multiplier")
     backbone_variables = "^model/_feature_extractor/_network/layer_with_weights-0/"
 

@@ -25,6 +25,7 @@ class MobilenetV2Fpn(CenterNetFamily):
 
     types = ("mobilenet_v2_fpn", _SEPARABLE)
     options = CENTER_NET | extractor_options("depth_multiplier use_separable_conv upsampling_interpolation")
+    starts_from_imagenet = True
     variable_fields = (
         *CenterNetFamily.variable_fields,
         "feature_extractor.depth_multiplier",

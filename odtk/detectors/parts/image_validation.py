@@ -45,7 +45,7 @@ def image_resizer(resizer, path: str) -> Iterator[Finding]:
 
 
 def image_sides(resizer, path: str, size: InputSize, coarsest_stride: int, padding_field: str) -> Iterator[Finding]:
-    """The findings about images that the network does not accept, or uses only in part.
+    """The findings about images that the network does not accept.
 
     `padding_field` is the field of the model that pads images to a multiple, `coarsest_stride` that of the network's
     coarsest feature map.
@@ -67,13 +67,21 @@ def image_sides(resizer, path: str, size: InputSize, coarsest_stride: int, paddi
             text = f"{multiple}: the levels of the feature pyramid do not meet."
             yield error(f"{path}.{name}", text, *edits)
             return
+
+
+def moved_anchors(resizer, path: str, coarsest_stride: int) -> Iterator[Finding]:
+    """A note for a resizer to fixed sides where a multiscale_anchor_generator's coarse levels are moved.
+
+    Their anchors begin at the image's edge, not half a stride from it. Other generators have no such rule.
+    """
+    sides = fixed_sides(resizer)
     odd = " and ".join(f"{name} {side}" for name, side in sides.items() if side % coarsest_stride)
     if odd:
         text = (
             f"{odd}: no multiple of {coarsest_stride}. It works; as in TFOD, anchors of the coarse levels whose stride "
             "does not divide the side begin at the image's edge, half a stride off."
         )
-        yield Finding(NOTE, text, path)
+        yield Finding(NOTE, text, f"{path}.{resizer.WhichOneof('image_resizer_oneof')}")
 
 
 def _any_size(resizer, path: str, size: InputSize, padding: tuple[str, int]) -> Iterator[Finding]:

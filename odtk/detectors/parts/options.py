@@ -6,7 +6,6 @@ differs, its own row for the message replaces the shared one.
 
 from odtk.pipeline.support import Fields, Options
 
-_UNCOMPARED = "it is an experiment of TFOD's, for which odtk has no numbers to compare with"
 _ANCHORWISE = {"anchorwise_output": "TFOD 2 ignores it"}
 
 HYPERPARAMS: Options = {
@@ -163,10 +162,10 @@ LOSS: Options = {
         without_effect={
             "min_num_negative_samples": "TFOD reads it with expected_loss_weights only",
             "desired_negative_sampling_ratio": "TFOD reads it with expected_loss_weights only",
+            "equalization_loss": "TFOD 2 ignores it: its SSD keeps the field and has nothing that reads it",
         },
         refused={
-            "expected_loss_weights": _UNCOMPARED,
-            "equalization_loss": _UNCOMPARED,
+            "expected_loss_weights": "TFOD 2 fails with it: it calls functions that it does not have",
         },
     ),
     "HardExampleMiner": Fields(

@@ -87,10 +87,15 @@ class SsdFamily(Family):
             return
         found = list(image_validation.image_resizer(resizer, field))
         yield from found
-        if not any(finding.severity == ERROR for finding in found):
-            stride = 2 ** self.levels(model.ssd)[1]
-            padding = f"{extractor}.pad_to_multiple"
-            yield from image_validation.image_sides(resizer, field, self.input_size(model), stride, padding)
+        if any(finding.severity == ERROR for finding in found):
+            return
+        stride = 2 ** self.levels(model.ssd)[1]
+        found = list(
+            image_validation.image_sides(resizer, field, self.input_size(model), stride, f"{extractor}.pad_to_multiple")
+        )
+        yield from found
+        if not found and model.ssd.anchor_generator.HasField("multiscale_anchor_generator"):
+            yield from image_validation.moved_anchors(resizer, field, stride)
 
     def _anchors(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         generator, (finest, coarsest) = ssd.anchor_generator, self.levels(ssd)

@@ -54,7 +54,7 @@ def check_checkpoint(checks: ConfigChecks) -> None:
     train = checks.config.train_config
     if not train.fine_tune_checkpoint:
         text = "is not set: training starts from random weights, which takes more images and steps than fine-tuning."
-        checks.note(_PATH, text)
+        checks.note(_PATH, text + _other_start(checks))
         _check_kept_norms(checks)
         return
     contents = _check_prefix(checks, train.fine_tune_checkpoint)
@@ -65,6 +65,13 @@ def check_checkpoint(checks: ConfigChecks) -> None:
     _check_version(checks, train)
     _check_type(checks, train, contents)
     _check_against_neighbor(checks, train)
+
+
+def _other_start(checks: ConfigChecks) -> str:
+    """The sentence about what TFOD starts from instead; "" if it starts from random weights as well."""
+    family = families.find(checks.config)
+    start = family.start_in_tfod(checks.config.model) if family else ""
+    return start and f" TFOD starts {start}, which odtk does not have."
 
 
 def _check_kept_norms(checks: ConfigChecks) -> None:
@@ -154,7 +161,8 @@ def _check_type(checks: ConfigChecks, train, contents: Contents | None) -> None:
         checks.warning(_TYPE, f"is not set, which means '{meant}'{part}.", ("--fine-tune-checkpoint-type", wanted))
     elif kind not in types:
         near = schema.nearest(kind, list(types))
-        text = f"is '{kind}'; it is one of {', '.join(types)}."
+        of_old = " TFOD refuses it, too: 'detection' is what it was." * (kind == "fine_tune")
+        text = f"is '{kind}'; it is one of {', '.join(types)}.{of_old}"
         checks.error(_TYPE, text, ("--fine-tune-checkpoint-type", near[0] if near else "detection"))
     elif contents and contents.kind == "classification" and kind != "classification":
         text = f"is '{kind}', but {train.fine_tune_checkpoint} holds a classification model, which has a backbone only."

@@ -68,10 +68,21 @@ def _train(answer: Callable, devices: list) -> None:
         chosen = choose_precision(AUTO, config, devices)
         answer(precision=chosen.line)
         start = time.monotonic()
-        losses = two_steps(config, chosen.precision)
+        losses = two_steps(config, chosen.precision, _strategy(devices))
         answer(doing=None, losses=losses, seconds=time.monotonic() - start)
     except Exception as error:
         answer(doing=None, steps_failed=f"{type(error).__name__}: {error}")
+
+
+def _strategy(devices: list):
+    """That of a TPU's cores, without which TensorFlow computes on the CPU; otherwise TensorFlow's default."""
+    import tensorflow as tf
+
+    from odtk.device_words import LOCAL_TPU
+    from odtk.hardware import TPU
+    from odtk.training import tpu
+
+    return tpu.connect(LOCAL_TPU) if any(each.kind == TPU for each in devices) else tf.distribute.get_strategy()
 
 
 def _plain(value):

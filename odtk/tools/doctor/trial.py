@@ -1,4 +1,6 @@
-"""Two training steps of a very narrow network on drawn data, on whatever device TensorFlow chooses."""
+"""Two training steps of a very narrow network on drawn data, on the devices of a strategy."""
+
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tf_keras
 from odtk import pipeline
 from odtk.detectors.total_loss import TOTAL_LOSS
 from odtk.protos import pipeline_pb2
+from odtk.training.optimizer import create_variables
 from odtk.training.task import DetectionTask
 
 _PIPELINE = "ssd_resnet50_v1_fpn_small"
@@ -27,15 +30,29 @@ def trial_config() -> pipeline_pb2.TrainEvalPipelineConfig:
     return config
 
 
-def two_steps(config: pipeline_pb2.TrainEvalPipelineConfig, precision: str) -> list[float]:
-    """The total losses of two steps on the same drawn batch."""
+def two_steps(
+    config: pipeline_pb2.TrainEvalPipelineConfig, precision: str, strategy: tf.distribute.Strategy
+) -> list[float]:
+    """The total losses of two steps, in which each replica has the same drawn images each time."""
     tf_keras.utils.set_random_seed(0)
-    task = DetectionTask(config, precision=precision)
-    model = task.build_model()
-    model.ensure_built()
-    task.build_metrics()
-    optimizer = tf_keras.optimizers.legacy.SGD(_RATE)
-    step = tf.function(lambda batch: task.train_step(batch, model, optimizer)[TOTAL_LOSS], autograph=False)
+    own = pipeline_pb2.TrainEvalPipelineConfig()
+    own.CopyFrom(config)
+    own.train_config.batch_size *= strategy.num_replicas_in_sync
+    with strategy.scope():
+        task = DetectionTask(own, precision=precision)
+        model = task.build_model()
+        model.ensure_built()
+        task.build_metrics()
+        optimizer = tf_keras.optimizers.legacy.SGD(_RATE)
+        create_variables(optimizer, model)
+
+    def train(batch):
+        return task.train_step(batch, model, optimizer)[TOTAL_LOSS]
+
+    @functools.partial(tf.function, autograph=False)
+    def step(batch):
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(train, args=(batch,)), axis=None)
+
     batch = _draw_batch(config.model.ssd.num_classes)
     return [float(step(batch)) for _ in range(2)]
 

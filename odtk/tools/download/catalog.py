@@ -49,6 +49,8 @@ class ZooModel:
     """feature_extractor.type of its config; "" where it has none."""
     trainable: bool
     """Whether odtk builds and trains this model."""
+    date: str
+    """A part of its addresses: 20200711."""
     archive: Archive
 
 
@@ -62,6 +64,11 @@ def pets() -> tuple[Archive, ...]:
 def models() -> dict[str, ZooModel]:
     """The zoo's models by name, in the order of its page."""
     return {row["name"]: _model(row) for row in _table()["models"]}
+
+
+def zoo_addresses() -> list[str]:
+    """Where the zoo's archives are, with DATE and MODEL in the places of a model's own."""
+    return [pattern.format(date="DATE", name="MODEL") for pattern in _table()["zoo_addresses"]]
 
 
 def find_model(name: str) -> ZooModel:
@@ -82,8 +89,9 @@ def _model(row: dict) -> ZooModel:
     addresses = tuple(pattern.format(**place) for pattern in _table()["zoo_addresses"])
     archive = Archive(f"{row['name']}.tar.gz", row["name"], addresses, "checkpoint/*.index", row["sha256"], row["size"])
     return ZooModel(
-        row["name"], row["title"], row["outputs"], row["map"], row["ms"], row["type"], _is_trainable(row), archive
-    )
+        row["name"], row["title"], row["outputs"], row["map"], row["ms"], row["type"], _is_trainable(row), row["date"],
+        archive,
+    )  # fmt: skip
 
 
 def _is_trainable(row: dict) -> bool:

@@ -138,7 +138,7 @@ def _convert(data_dir: str, output_dir: str, format: str | None, options: Settin
             check_bad_fraction(report.bad, report.listed, options.max_bad_fraction)
             report.rename(near, data_dir)
             report.warnings = list(warnings.of(report, num_shards))
-            _finish(plan, folder, report, num_shards)
+            _finish(plan, folder, report, num_shards, {**options.chosen, **({"format": format} if format else {})})
             if options.write_label_map:
                 _write_bytes(options.write_label_map, plan.label_map)
     return report
@@ -216,12 +216,18 @@ def _write(
         report.duplicates = look_alikes(keys, splits, groups)
 
 
-def _finish(plan: Plan, folder: str | Path, report: ConversionReport, num_shards: Mapping[str, int]) -> None:
+def _finish(
+    plan: Plan,
+    folder: str | Path,
+    report: ConversionReport,
+    num_shards: Mapping[str, int],
+    chosen: Mapping[str, Any],
+) -> None:
     report.sort()
     _write_bytes(files.join(folder, LABEL_MAP_FILE), plan.label_map)
     globs = {f"{split}_glob": shards.shard_glob(base, num_shards[split]) for split, base in plan.bases.items()}
     # Last: in an object store, this file marks a complete folder.
-    shards.write_dataset(folder, **globs, label_map=LABEL_MAP_FILE, report=dataclasses.asdict(report))
+    shards.write_dataset(folder, **globs, label_map=LABEL_MAP_FILE, report=dataclasses.asdict(report), options=chosen)
 
 
 def _write_bytes(path: str, data: bytes) -> None:

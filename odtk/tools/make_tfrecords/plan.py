@@ -1,5 +1,6 @@
 """What to write where: the settings of a conversion, and the plan that is made for every dataset."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
@@ -87,6 +88,15 @@ class Settings:
         return f"{said} is not expected after the two folders. Put a path that has spaces in quotes."
 
     @property
+    def chosen(self) -> dict[str, Any]:
+        """The options that the records depend on, by their names, without those that have their default."""
+        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _NOT_OF_RECORDS}
+        found |= {"label_map": _from_anywhere(self.label_map)}
+        found |= {"split": {name: _from_anywhere(place) for name, place in self.split}}
+        defaults = {each.name: each.default for each in fields(self)} | {"split": {}}
+        return {name.replace("_", "-"): value for name, value in found.items() if value != defaults[name]}
+
+    @property
     def is_for_pets(self) -> bool:
         """Whether an option is set that is only for the Pet layout."""
         return self.full_body or self.strict_tfod
@@ -98,6 +108,15 @@ class Settings:
 
 
 # Format to the settings that only apply to it, as text; None is every format except pets.
+def _from_anywhere(place: str | None) -> str | None:
+    """A path as it is from every folder, if it is one here: a shipped label map has a name."""
+    return os.path.abspath(place) if place is not None and os.path.exists(place) else place
+
+
+_NOT_OF_RECORDS = (
+    *("write_label_map", "max_bad_fraction", "overwrite"),
+    *("workers", "runner", "runner_options"),
+)
 _ONLY_FOR = {
     PETS: {"full_body": "boxes of full bodies", "strict_tfod": "records exactly as TFOD writes them"},
     "coco": {"masks": "masks"},

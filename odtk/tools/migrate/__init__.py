@@ -46,7 +46,7 @@ def migrate(
     machine, all variables are compared, and with `evaluate` the newest checkpoint is scored on the config's evaluation
     records. What does not fit is in the report and no error. Raises DataError if there is nothing of TFOD, OdtkError if
     there is more than one run, CheckpointError if the checkpoint is damaged, OutputError if `output` has other
-    contents.
+    contents or is in the old folder.
     """
     target = Path(output).absolute()
     replace = _may_replace(target, Path(old_dir).absolute(), overwrite)
@@ -153,8 +153,11 @@ def _scored(part: Path, report: MigrationReport, new: NewConfig, devices: str, l
 
 def _may_replace(target: Path, old_dir: Path, overwrite: bool) -> bool:
     """Whether `target` is an earlier migration that is replaced. Raises OutputError for anything else that is there."""
-    if target == old_dir or old_dir.is_relative_to(target):
+    new, old = target.resolve(), old_dir.resolve()
+    if old.is_relative_to(new):
         raise OutputError(f"{target} is or holds the old folder, which stays as it is. Choose another folder.")
+    if new.is_relative_to(old):
+        raise OutputError(f"{target} is in the old folder, which stays as it is. Choose a folder beside {old_dir}.")
     if (target / MODEL / _RUN).exists():
         raise OutputError(f"{target / MODEL} was trained on since it was migrated, and is kept. Choose another folder.")
     return atomic.may_replace(target, names_in(target), _OURS, JSON, overwrite)

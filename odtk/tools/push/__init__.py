@@ -56,7 +56,7 @@ def push(
     _require_export(folder)
     facts = find_facts(folder, run, picture)
     files: dict[str, Path | bytes] = {name: folder / name for name in _files(folder)}
-    text = (folder / CARD).read_text("utf-8") if CARD in files else card(where, facts, license, sorted(files))
+    text = (folder / CARD).read_text("utf-8") if CARD in files else card(where, facts, license)
     if CARD not in files:
         files[CARD] = text.encode()
         if facts.picture:

@@ -23,12 +23,12 @@ _SHOWN = {
 _MOST_CLASSES = 100
 
 
-def card(place: HubPlace, facts: Facts, license: str | None, files: Sequence[str]) -> str:
+def card(place: HubPlace, facts: Facts, license: str | None) -> str:
     """The whole text, in Markdown."""
     head = yaml.safe_dump(_head(place, facts, license), sort_keys=False, allow_unicode=True)
     sections = [
         _what(place, facts),
-        _use(place, files),
+        _use(place, facts),
         _results(facts),
         _certificate(facts),
         _data(facts),
@@ -72,20 +72,22 @@ def _what(place: HubPlace, facts: Facts) -> Iterator[str]:
         yield f"![Groundtruth and detections]({PICTURE})"
 
 
-def _use(place: HubPlace, files: Sequence[str]) -> Iterator[str]:
+def _use(place: HubPlace, facts: Facts) -> Iterator[str]:
     yield "## Use"
     yield ""
     yield '    pip install "odtk[hf]"'
     yield f"    odtk download {place}"
     yield f"    odtk predict {place.name} photo.jpg --output found"
-    if any(name.startswith("saved_model/") for name in files):
+    if facts.input:
+        name, what = facts.input
         yield ""
         yield "Without odtk, as any SavedModel of the TensorFlow Object Detection API:"
         yield ""
         yield (
             "    import tensorflow as tf\n"
             f'    detect = tf.saved_model.load("{place.name}/saved_model").signatures["serving_default"]\n'
-            "    found = detect(input_tensor=images)  # uint8 [batch, height, width, 3]: detection_boxes, _scores, ..."
+            f"    found = detect({name}=tf.constant(given))  # given: {what}\n"
+            '    boxes, scores, classes = (found[f"detection_{name}"] for name in ("boxes", "scores", "classes"))'
         )
     yield ""
     yield "A SavedModel is a program: only load it if you trust its author."

@@ -15,6 +15,7 @@ from odtk.detectors import families
 from odtk.errors import LabelMapError, OdtkError
 from odtk.exporting.formats import CERTIFICATE
 from odtk.protos import pipeline_pb2
+from odtk.tools.push.saved_input import saved_input
 
 _STEP = re.compile(r"step-(\d+)\.png")
 
@@ -35,6 +36,8 @@ class Facts:
     certificate: tuple[dict[str, Any], ...] = ()
     """How each exported model answers, compared with its checkpoint: the formats of certificate.json."""
     picture: Path | None = None
+    input: tuple[str, str] | None = None
+    """Of the SavedModel: the name of what it takes, and what that is."""
 
     @property
     def model(self) -> str:
@@ -52,6 +55,7 @@ def find_facts(folder: Path, run: str | os.PathLike | None, picture: str | os.Pa
     # odtk evaluate writes beside an exported folder, and into a model dir.
     measured = [folder.with_name(f"{folder.name}-eval")] + ([model_dir / "eval"] if model_dir else [])
     evaluation = next((place for place in measured if (place / "metrics.json").is_file()), None)
+    saved = folder / "saved_model"
     description = _json(model_dir / "run.json", {}) if model_dir else {}
     return Facts(
         config=pipeline.read(folder / "pipeline.config"),
@@ -62,6 +66,7 @@ def find_facts(folder: Path, run: str | os.PathLike | None, picture: str | os.Pa
         session=(description.get("sessions") or [{}])[-1],
         certificate=tuple(_json(folder / CERTIFICATE, {}).get("formats", [])),
         picture=Path(picture) if picture is not None else _newest_picture(model_dir),
+        input=saved_input(saved) if (saved / "saved_model.pb").is_file() else None,
     )
 
 

@@ -13,7 +13,8 @@ from odtk.tools.check_config.config_checks import setting
 from odtk.training.callbacks.nan_guard import NotFiniteError
 from odtk.training.experiment import Experiment
 from odtk.training.micro_batches import finer
-from odtk.training.out_of_memory import EvaluationOutOfMemory, is_out_of_memory
+from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff, is_out_of_memory
+from odtk.training.strategy import has_several_workers
 
 
 @contextlib.contextmanager
@@ -32,12 +33,10 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
         if not is_out_of_memory(error):
             raise
         raise _out_of_memory(experiment, config, filename) from error
+    except SumsCutOff as error:
+        raise _sums_cut_off(experiment, error.failed, config, filename) from error
     except EvaluationOutOfMemory as error:
-        fewer = setting("eval_config.batch_size", max(config.eval_config.batch_size // 2, 1))
-        raise OdtkError(
-            f"Out of memory while evaluating with eval_config.batch_size {config.eval_config.batch_size}. "
-            f"Reduce it: {fixing_command(config, filename, *fewer)}. The next run resumes from the last checkpoint."
-        ) from error
+        raise _out_of_memory_evaluating(experiment, config, filename) from error
     except NotFiniteError as error:
         lower = fixing_command(config, filename, "--learning-rate", "RATE")
         raise OdtkError(
@@ -48,14 +47,63 @@ def explained_errors(experiment: Experiment, num_steps: int, config, filename: s
 
 
 def _out_of_memory(experiment: Experiment, config, filename: str | os.PathLike) -> OdtkError:
-    """Where training could not go on in more micro-batches: each has one image, or there are several workers."""
-    size, parts = config.train_config.batch_size, experiment.task.micro_batches
-    more = finer(size // experiment.trainer.strategy.num_replicas_in_sync, parts)
+    """Where training could not go on in more micro-batches: each has one image, it takes all workers, or it failed."""
+    size, more = config.train_config.batch_size, _more_micro_batches(experiment, config, experiment.task.micro_batches)
     if more is not None:
-        text = f"Out of memory with batch_size {size} in {parts} micro-batches. Start all workers again with {more}."
-        return OdtkError(text, argument="accumulate")
+        whose = "all workers" if has_several_workers(experiment.trainer.strategy) else "the training"
+        return OdtkError(
+            f"Out of memory with batch_size {size} in {_counted(experiment.task.micro_batches)}. Start {whose} again "
+            f"with {more}: it resumes from the last checkpoint.",
+            argument="accumulate",
+        )
+    return _one_image_is_too_much(config, filename)
+
+
+def _sums_cut_off(experiment: Experiment, micro_batches: int, config, filename: str | os.PathLike) -> OdtkError:
+    """Where a step ran out of memory in so many micro-batches, and no other can be tried in this process."""
+    size, more = config.train_config.batch_size, _more_micro_batches(experiment, config, micro_batches)
+    if more is None:
+        return _one_image_is_too_much(config, filename)
+    return OdtkError(
+        f"Out of memory with batch_size {size} in {_counted(micro_batches)} at step {experiment.step + 1}, on one "
+        "device while another waited for its part of a sum: after that TensorFlow sums no more in this process. Start "
+        f"the training again with {more} micro-batches: it resumes from the last checkpoint.",
+        argument="accumulate",
+    )
+
+
+def _one_image_is_too_much(config, filename: str | os.PathLike) -> OdtkError:
     smaller = fixing_command(config, filename, "--image-size", "HEIGHTxWIDTH")
     return OdtkError(
-        f"Out of memory with batch_size {size}, although each device computes one image at a time. Train on smaller "
-        f"images ({smaller}), in a lower precision, or on a device with more memory."
+        f"Out of memory with batch_size {config.train_config.batch_size}, although each device computes one image at a "
+        f"time. Train on smaller images ({smaller}), in a lower precision, or on a device with more memory."
     )
+
+
+def _out_of_memory_evaluating(experiment: Experiment, config, filename: str | os.PathLike) -> OdtkError:
+    """Fewer images in its batches help; where each has one, less that training keeps, or no evaluation beside it."""
+    size = config.eval_config.batch_size
+    if size > 1:
+        fewer = fixing_command(config, filename, *setting("eval_config.batch_size", size // 2))
+        return OdtkError(
+            f"Out of memory while evaluating with eval_config.batch_size {size}. Reduce it: {fewer}. The next run "
+            "resumes from the last checkpoint."
+        )
+    more = _more_micro_batches(experiment, config, experiment.task.micro_batches)
+    parts = f"in {_counted(more)}, or " if more is not None else ""
+    return OdtkError(
+        "Out of memory while evaluating, although eval_config.batch_size is 1: training keeps too much of it. Start it "
+        f"again {parts}without evaluations while it trains (`odtk train --eval-every 0`), and measure the model "
+        "afterwards (`odtk evaluate`). The next run resumes from the last checkpoint.",
+        argument="eval_every" if more is None else "accumulate",
+    )
+
+
+def _more_micro_batches(experiment: Experiment, config, micro_batches: int) -> int | None:
+    """The next number of them; None if each has one image."""
+    per_replica = config.train_config.batch_size // experiment.trainer.strategy.num_replicas_in_sync
+    return finer(per_replica, micro_batches)
+
+
+def _counted(micro_batches: int) -> str:
+    return "one piece" if micro_batches == 1 else f"{micro_batches} micro-batches"

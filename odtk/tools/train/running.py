@@ -20,7 +20,7 @@ from odtk.inputs.bad_boxes import BadBoxes
 from odtk.inputs.image_cache import ImageCache
 from odtk.inputs.record_filter import RecordFilter, new_filter
 from odtk.inputs.skipped_records import summary
-from odtk.layers.precision import FLOAT32
+from odtk.layers.precision import BFLOAT16
 from odtk.protos import pipeline_pb2
 from odtk.retrying import Writes
 from odtk.tools import trained_classes
@@ -95,7 +95,7 @@ def train_checked(checked: CheckedRun) -> TrainingReport:
     bad_boxes = BadBoxes(log)
     precision = choose_precision(options.precision, checked.config, devices_of(strategy))
     log(precision.line)
-    if precision.precision != FLOAT32:
+    if precision.precision == BFLOAT16:
         use_quick_batch_norms()
     build_task = functools.partial(_build_task, checked, precision.precision)
     checked, batch = _with_batch(checked, strategy, build_task)
@@ -157,6 +157,7 @@ def _with_batch(
         finds_size=checked.finds_batch,
         num_records=info.num_records,
         strategy=strategy,
+        devices=with_memory(devices_of(strategy)),
         build_task=build_task,
         log=checked.log,
     )

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from odtk import files
 from odtk.detectors.total_loss import TOTAL_LOSS
+from odtk.devices import QUICK_BATCH_NORMS, has_quick_batch_norms
 from odtk.errors import OdtkError
 from odtk.layers.precision import FLOAT16
 from odtk.training.callbacks.callback import Callback, GoBack
@@ -147,11 +148,14 @@ class NanGuard(Callback):
         float16 = ""
         if self._experiment.task.precision == FLOAT16:
             float16 = "float16 has no number above 65504: bfloat16 or float32 may be the remedy. "
+        norms = ""
+        if has_quick_batch_norms():
+            norms = f"{QUICK_BATCH_NORMS}=0 in the environment shows whether cuDNN's quick batch norms overflow. "
         other = "" if self._lowers else " (or let training halve it by itself)"
         return (
             f"{again}Usually the learning rate is too high for the batch size: lower it{other}, lengthen the warm-up, "
             "or set train_config.gradient_clipping_by_norm: 10. If it happens at the same records again, check their "
-            f"images and boxes. {float16}The next run goes on from {state}."
+            f"images and boxes. {float16}{norms}The next run goes on from {state}."
         )
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from odtk.datasets.image_index import ImageIndex
 from odtk.errors import OdtkError
-from odtk.web import record_making
+from odtk.web import data_use, record_making
 from odtk.web.commands import Command, shell_line
 from odtk.web.data_views import folders, inspections, thumbnails, uploads
 from odtk.web.data_views.fixes import fixes_of, fixes_of_refusal
@@ -238,7 +238,9 @@ def make_records(request: Request, studio: Studio, form: FormData) -> Response:
     words = record_making.records_command(filled, studio.workspace, found.path)
     studio.workspace.records.mkdir(exist_ok=True)
     records = f"records/{filled.name}"
-    studio.background.start(record_making.key_of(records), words)
+    with data_use.LOCK:
+        data_use.require_unwritten(studio, studio.workspace.inside(found.path))
+        studio.background.start(record_making.key_of(records), words)
     return redirect(request, _made(records))
 
 

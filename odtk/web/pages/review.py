@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from odtk.datasets.corrections import CHANGE, DISCARD, KEEP
 from odtk.errors import OdtkError
+from odtk.web import data_use
 from odtk.web.background import RUNNING
 from odtk.web.commands import Command, Outcome
 from odtk.web.live import watch
@@ -19,7 +20,7 @@ from odtk.web.projects import Project, copy_project, free_name
 from odtk.web.result_views import decisions, suspects
 from odtk.web.result_views.decisions import DECIDED, Decision
 from odtk.web.result_views.evaluation import evaluate_command
-from odtk.web.result_views.records_again import records_again_command
+from odtk.web.result_views.records_again import options_of_records, records_again_command
 from odtk.web.result_views.run_files import class_names, dataset_folder, has_model
 from odtk.web.result_views.suspects import Box, OutdatedSuspects, SuspectRow
 from odtk.web.routing import Pages, project_of, redirect, text_field
@@ -27,9 +28,6 @@ from odtk.web.run_views.training_command import job_name, training_command
 from odtk.web.studio import Studio
 
 pages = Pages()
-
-# Held from the file of what is written to its command: what finds the one without the other takes it for cut off.
-_WRITING = threading.Lock()
 
 _TAKE = "take"  # the detected box and class, without looking at numbers
 _WITHDRAW = "withdraw"  # what was decided, as long as it is not written
@@ -57,8 +55,8 @@ def _page(
         has_model=has_model(project), rows=rows, decisions=decided, done=done, left=len(open_rows), row=row,
         said=DECIDED, shown=shown, outdated=outdated,
         earlier=decisions.earlier_decisions(project),
-        names=_names(project, rows), folder=dataset_folder(project), copy_name=free_name(project),
-        commands=[*again, *_commands(project)], **_state(studio, project),
+        names=_names(project, rows), commands=[*again, *_commands(project)],
+        **_actions(studio, project), **_state(studio, project),
     )  # fmt: skip
 
 
@@ -73,13 +71,17 @@ def picture(request: Request, studio: Studio) -> Response:
 
 @pages.get("/projects/{name}/results/review/live")
 def live(request: Request, studio: Studio) -> Response:
-    """How far the writing is."""
+    """How far the writing is, and what can be done then."""
     project = project_of(request, studio)
-    return watch(
-        request,
-        studio.closing,
-        lambda: {"state": studio.html("review_state.html", project=project, **_state(studio, project))},
-    )
+
+    def pieces() -> dict[str, str]:
+        state = _state(studio, project)
+        return {
+            "state": studio.html("review_state.html", project=project, **state),
+            "actions": studio.html("review_actions.html", project=project, **state, **_actions(studio, project)),
+        }
+
+    return watch(request, studio.closing, pieces)
 
 
 @pages.post("/projects/{name}/results/review/{rank:int}")
@@ -107,8 +109,10 @@ def write(request: Request, studio: Studio, form: FormData) -> Response:
     def ended(outcome: Outcome) -> None:
         decisions.end_writing(project, outcome.exit_code == 0)
 
-    with _WRITING:
+    # Held from the file of what is written to its command: what finds the one without the other takes it for cut off.
+    with data_use.LOCK:
         if not _is_writing(studio, project):
+            data_use.require_unread(studio, _data_of(project))
             decisions.begin_writing(project)
             studio.background.start(_key(project), correct, ended)
     return redirect(request, f"/projects/{project.name}/results/review")
@@ -121,7 +125,7 @@ def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
     folder = studio.workspace.inside(text_field(form, "folder"))
     if not folder.is_dir() or folder == studio.workspace.folder:
         raise OdtkError(f"{studio.workspace.shown(folder)} is no folder of data.")
-    project.update("make-tfrecords", {"data-dir": project.relative(folder)})
+    project.update("make-tfrecords", {"data-dir": project.relative(folder), **options_of_records(project)})
     return redirect(request, f"/projects/{project.name}/results/review")
 
 
@@ -129,17 +133,20 @@ def set_folder(request: Request, studio: Studio, form: FormData) -> Response:
 def train_again(request: Request, studio: Studio, form: FormData) -> Response:
     """Makes the records again, and trains a copy of the project with them: two jobs, one after the other."""
     project = project_of(request, studio)
-    made = records_again_command(project)
-    training_command(project)  # what it refuses is refused before anything is made
-    copied = copy_project(project, text_field(form, "copy", free_name(project)))
-    records = studio.jobs.add(made, f"records:{project.name}")
-    studio.jobs.add(training_command(copied), job_name(copied), (records.number,))
+    with data_use.LOCK:
+        if hindrance := _hindrance(studio, project):
+            raise OdtkError(hindrance)
+        made = records_again_command(project)
+        training_command(project)  # what it refuses is refused before anything is made
+        copied = copy_project(project, text_field(form, "copy", free_name(project)))
+        records = studio.jobs.add(made, f"records:{project.name}")
+        studio.jobs.add(training_command(copied), job_name(copied), (records.number,))
     return redirect(request, f"/projects/{copied.name}/training")
 
 
 def _end_cut_off(studio: Studio, project: Project) -> None:
     """Takes back the decisions whose writing was cut off, as a studio that was killed leaves them."""
-    with _WRITING:
+    with data_use.LOCK:
         if decisions.writing_file(project).exists() and not _is_writing(studio, project):
             decisions.end_writing(project, is_written=False)
 
@@ -215,6 +222,37 @@ def _copied(project: Project) -> Command:
 def _state(studio: Studio, project: Project) -> dict[str, Any]:
     run = studio.background.find(_key(project))
     return {"run": run, "is_running": _is_writing(studio, project)}
+
+
+def _actions(studio: Studio, project: Project) -> dict[str, Any]:
+    """What the buttons at the page's end need."""
+    return {
+        "folder": dataset_folder(project), "copy_name": free_name(project),
+        "count": len(decisions.read_decisions(project)), "hindrance": _hindrance(studio, project),
+    }  # fmt: skip
+
+
+def _hindrance(studio: Studio, project: Project) -> str:
+    """Why no records can be made again now that have all that was decided; empty if they can."""
+    if dataset_folder(project) is None:
+        return ""
+    if count := len(decisions.read_decisions(project)):
+        said = "1 decision is" if count == 1 else f"{count} decisions are"
+        return f"{said} not written yet, so the records would be made without. Write them first, or take them back."
+    try:
+        records_again_command(project)
+        data_use.require_unwritten(studio, _data_of(project))
+    except OdtkError as error:
+        return str(error)
+    return ""
+
+
+def _data_of(project: Project) -> Path:
+    """The folder of the annotations; OdtkError if it is not known, or not below those of the studio."""
+    folder = dataset_folder(project)
+    if folder is None:
+        raise OdtkError("The project does not say where its annotated data are. Give their folder first.")
+    return project.workspace.inside(folder)
 
 
 def _is_writing(studio: Studio, project: Project) -> bool:

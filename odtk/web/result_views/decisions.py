@@ -19,6 +19,7 @@ from odtk.datasets.corrections import CHANGE, COLUMNS, DISCARD, KEEP, RANK, SUSP
 from odtk.errors import OdtkError
 from odtk.web.commands import Command, command
 from odtk.web.projects import Project
+from odtk.web.result_views.records_again import options_of_records
 from odtk.web.result_views.run_files import dataset_folder
 from odtk.web.result_views.suspects import (
     SIDES,
@@ -150,8 +151,8 @@ def correct_command(project: Project, table: Path) -> Command:
     if folder is None:
         raise OdtkError("The project does not say where its annotated data are. Give their folder first.")
     inside = project.workspace.inside(folder)
-    section = project.sections().get("make-tfrecords", {})
-    options = [f"--{key}={section[key]}" for key in _OPTIONS if section.get(key)]
+    found = options_of_records(project)
+    options = [f"--{key}={found[key]}" for key in _OPTIONS if found.get(key)]
     shown = project.workspace.shown
     # A writing that was cut off may have come to its end.
     return command("correct", shown(inside), shown(table), *options, "--resume", "--json")

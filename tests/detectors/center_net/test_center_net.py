@@ -175,6 +175,21 @@ def test_what_decides_about_variables_is_a_field_of_the_schema():
                 pipeline.get_field(config, f"{MODEL}.{field}")
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        ({"type": "mobilenet_v2"}, True),
+        ({"type": "mobilenet_v2_fpn_sep_conv"}, True),
+        ({"type": "mobilenet_v2_fpn", "depth_multiplier": 0.5}, False),
+        ({"type": "resnet_v2_50"}, False),
+    ],
+)
+def test_where_tfod_starts_from_weights_of_imagenet_the_check_says_so(fields, is_told):
+    config = changed(CONFIG, {f"{EXTRACTOR}.{name}": value for name, value in fields.items()})
+    (start,) = [each.text for each in check_config(config) if each.path == "train_config.fine_tune_checkpoint"]
+    assert ("TFOD starts the backbone of this one from Keras's weights of ImageNet" in start) == is_told
+
+
 def test_an_hourglass_has_no_classifier_to_begin_from():
     family = families.of(changed(CONFIG, {f"{EXTRACTOR}.type": "hourglass_10"}))
     assert family.fine_tune_types == ("full", "detection")

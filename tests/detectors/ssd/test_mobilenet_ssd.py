@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from family_configs import FAMILY_GOLDENS, ZOO, assert_refused_and_fixed, changed, checked, edited, to_fix
+from family_configs import FAMILY_GOLDENS, ZOO, assert_refused_and_fixed, changed, checked, edited, found, to_fix
 
 from odtk import pipeline
 from odtk.detectors import families
@@ -165,6 +165,24 @@ def test_maps_and_their_anchors(maps):
     assert heights == sorted({round(float(height)) for height in in_pixels[:, 0]})
     doubled = family.anchor_sizes(config.model, (320, 402))
     assert doubled == [(2 * height, 2 * width) for height, width in family.anchor_sizes(config.model)]
+
+
+@pytest.mark.parametrize(
+    ("base", "generator", "is_told"),
+    [
+        ("ssd_mobilenet_v2_320x320_pets", "ssd_anchor_generator", False),
+        ("ssd_mobilenet_v2_320x320_pets", "multiscale_anchor_generator", True),
+        (PYRAMID, "multiscale_anchor_generator", True),
+        (PYRAMID, "ssd_anchor_generator", False),
+    ],
+)
+def test_anchors_move_to_the_edge_by_the_rule_of_one_generator_alone(base, generator, is_told):
+    anchors = {"ssd_anchor_generator": "{ num_layers: 6 }", "multiscale_anchor_generator": "{ min_level: 4 }"}
+    fields = {f"model.ssd.anchor_generator.{generator}": anchors[generator], f"{SIDES}.height": 320}
+    config = changed(base, fields)
+    notes = [finding.text for finding in found(config) if finding.severity == "note"]
+    assert notes == [text for text in notes if "begin at the image's edge" in text]
+    assert bool(notes) == is_told
 
 
 def test_anchors_have_no_size_where_images_have_none():
