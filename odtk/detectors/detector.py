@@ -122,6 +122,10 @@ class Detector(tf.Module, abc.ABC):
         [batch, n] and num_detections [batch], and the other outputs of TFOD's exported models of the family.
         """
 
+    def as_exported(self, predictions: dict) -> dict:
+        """The predictions of `predict`, which are those of training and evaluation, as exported models have them."""
+        return predictions
+
     def pyramid(self, predictions: dict) -> dict[str, tf.Tensor]:
         """The feature maps [batch, rows, columns, channels] that boxes are predicted from, by level, finest first.
 
@@ -157,9 +161,10 @@ class Detector(tf.Module, abc.ABC):
         return as_trackable(self.checkpoint_variables())
 
     def detect(self, images, true_image_shapes) -> dict[str, tf.Tensor]:
-        """Resized images in 0..255 to detections: preprocess, predict, postprocess."""
+        """Resized images in 0..255 to the detections of an exported model: preprocess, predict, postprocess."""
         preprocessed = self.preprocess(images, true_image_shapes)
-        return self.postprocess(self.predict(preprocessed, true_image_shapes), true_image_shapes)
+        predictions = self.as_exported(self.predict(preprocessed, true_image_shapes))
+        return self.postprocess(predictions, true_image_shapes)
 
     def regularization_loss(self):
         """Sum of the network's weight penalties, a scalar."""

@@ -112,6 +112,12 @@ class Project:
         return os.path.relpath(found, self.folder) if found.is_relative_to(self.workspace.folder) else os.fspath(found)
 
 
+def dataset_folder(project: Project) -> Path | None:
+    """The folder of the annotated data that the records are made of; None if the project file names none."""
+    named = project.sections().get("make-tfrecords", {}).get("data-dir")
+    return (project.folder / str(named)).resolve() if named else None
+
+
 class NoProjectError(OdtkError):
     """There is no project of this name."""
 

@@ -48,6 +48,6 @@ def test_a_model_is_shown_layer_by_layer_and_where_it_breaks_and_a_picture_is_au
     assert re.search(r'class="broken".*✗ [\w/]+ \(\w+\) fails on', broken, re.DOTALL)
 
     post(client, f"{project}/preview", record="1")
-    piece = wait(client, f"{project}/preview?record=1")
+    piece = wait(client, f"{project}/preview?of=1")
     picture = client.get(re.search(r'src="([^"]+\.png)"', piece)[1])
     assert picture.content.startswith(b"\x89PNG")

@@ -14,7 +14,7 @@ from odtk.web.background import FAILED
 from odtk.web.commands import Command, Outcome, command
 from odtk.web.model_views.config_history import digest_of
 from odtk.web.model_views.open_config import open_config
-from odtk.web.model_views.previews import find_preview
+from odtk.web.model_views.previews import find_preview, subject_of
 from odtk.web.model_views.summaries import _key
 from odtk.web.projects import Project, create_project
 from odtk.web.record_making import key_of
@@ -49,7 +49,7 @@ def loaded(client, page=PAGE):
     return re.search(r'name="loaded" value="(\w{16})"', client.get(page).text)[1]
 
 
-def by_htmx(client, path, **fields):
+def by_htmx(client, path, /, **fields):
     return client.post(path, data={"csrf": client.csrf, **fields}, headers={"hx-request": "true"})
 
 
@@ -280,7 +280,7 @@ def test_a_new_picture_gives_up_the_one_before(client, project, monkeypatch):
     monkeypatch.setattr(client.studio.background, "cancel", cancelled.append)
     for record in ("1", "1", "2"):
         by_htmx(client, f"{PAGE}/preview", record=record)
-    client.get(f"{PAGE}/preview?record=1")
+    client.get(f"{PAGE}/preview?of=1")
     assert len(cancelled) == 1
 
 
@@ -331,13 +331,13 @@ def test_two_projects_of_a_name_at_once_are_one(client, project, monkeypatch):
 
 def test_a_picture_is_of_the_records_as_they_are_now(client, project):
     opened = open_config(client.studio.workspace, "pets")
-    first = find_preview(client.studio, opened, 0)
+    first = find_preview(client.studio, opened, subject_of(opened, ""))
     words = Command(("x",))
     client.studio.background._note(f"preview:{first.key}", words, "done", Outcome(words, 0, None, ""))
-    assert find_preview(client.studio, opened, 0).failure == ""  # it was drawn, and removed since
+    assert find_preview(client.studio, opened, first.subject).failure == ""  # it was drawn, and removed since
     for shard in client.studio.workspace.records.rglob("*train*"):
         os.utime(shard, (1, 1))
-    assert find_preview(client.studio, opened, 0).key != first.key
+    assert find_preview(client.studio, opened, first.subject).key != first.key
 
 
 def test_texts_that_were_only_tried_are_removed_in_the_end(client, project, monkeypatch):
@@ -378,8 +378,40 @@ def test_pictures_are_drawn_by_a_program_of_their_own(client, project, ran):
     answer = by_htmx(client, f"{PAGE}/preview", record="1")
     assert answer.status_code == 200
     assert ran[-1].startswith("python -m odtk.web.augmented_sheet projects/pets/pipeline.config .odtk-studio/previews/")
+    assert ran[-1].endswith("--record 1")
     assert by_htmx(client, f"{PAGE}/preview", record="-1").status_code == 400
     assert client.get(f"{PAGE}/preview/..%2F..%2Fsecret.png").status_code == 404
+
+
+def test_the_augmentations_are_shown_on_a_picture_of_ones_own(client, project, ran):
+    folder = client.studio.workspace.data / "pets"
+    folder.mkdir(parents=True)
+    (folder / "a cat.jpg").write_bytes(b"1")
+    piece = by_htmx(client, f"{PAGE}/preview", path="data/pets/a cat.jpg", record="0", was="0").text
+    assert ran[-1].endswith("--picture 'data/pets/a cat.jpg'")
+    assert 'name="live" value="data/pets/a cat.jpg" form="model-form"' in piece or "live" not in piece
+    project.update("make-tfrecords", {"data-dir": "../../data/pets"})
+    (folder / "a cat.jpg").write_bytes(b"22")  # another file has another picture
+    by_htmx(client, f"{PAGE}/preview", path="data/pets/a cat.jpg", was="data/pets/a cat.jpg")
+    assert ran[-1].endswith("--picture 'data/pets/a cat.jpg' --annotated")
+    by_htmx(client, f"{PAGE}/preview", path="data/pets/a cat.jpg", record="3", was="data/pets/a cat.jpg")
+    assert ran[-1].endswith("--record 3")
+    for path in ("/etc/passwd", "data/none.jpg", "records/pets/label_map.pbtxt", "upload:../../secret", "upload:"):
+        assert by_htmx(client, f"{PAGE}/preview", path=path).status_code in (400, 404)
+
+
+def test_an_uploaded_picture_is_kept_while_augmentations_are_changed(client, project, ran):
+    headers = {"hx-request": "true", "x-csrf-token": client.csrf}
+    answer = client.post(f"{PAGE}/preview", files={"file": ("Mine.PNG", b"\x89PNG", "image/png")}, headers=headers)
+    was = re.search(r'name="was" value="(upload:\w{24}\.png)"', answer.text)[1]
+    kept = client.studio.workspace.hidden / "previews" / "uploads" / was.removeprefix("upload:")
+    assert kept.read_bytes() == b"\x89PNG"
+    assert ran[-1].endswith(f"--picture .odtk-studio/previews/uploads/{kept.name}")
+    ran.clear()
+    by_htmx(client, f"{PAGE}/preview", path="", record="", was=was)
+    by_htmx(client, PAGE, loaded=loaded(client), live=was, aug_shown="1", aug="random_horizontal_flip")
+    assert [line for line in ran if "augmented_sheet" in line][-1].endswith(kept.name)
+    assert client.post(f"{PAGE}/preview", files={"file": ("a.mp4", b"x")}, headers=headers).status_code == 400
 
 
 def test_only_models_of_the_type_are_downloaded(client, project, ran):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -14,13 +15,22 @@ from starlette.responses import FileResponse, Response
 from odtk.errors import ConfigError, OdtkError
 from odtk.web.background import Run
 from odtk.web.commands import Command, as_lines, command
+from odtk.web.model_process import MAX_BYTES
 from odtk.web.model_views import done_commands
 from odtk.web.model_views.augmentations import OPTIONS
 from odtk.web.model_views.changes import Asked, ask, fix
 from odtk.web.model_views.config_edits import Trial
 from odtk.web.model_views.model_page import ModelForm, config_problem, form_difference, model_form, refused_elsewhere
 from odtk.web.model_views.open_config import OpenConfig, open_config, require_inside
-from odtk.web.model_views.previews import awaited_preview, find_preview, start_preview
+from odtk.web.model_views.previews import (
+    Preview,
+    Subject,
+    awaited_preview,
+    find_preview,
+    keep_upload,
+    start_preview,
+    subject_of,
+)
 from odtk.web.model_views.start_points import DOWNLOADS, zoo_models_for
 from odtk.web.model_views.summaries import failure, shown_architecture, summary_command, summary_of_text
 from odtk.web.model_views.training_options import MAIN, MORE, option_fields, read_options
@@ -48,7 +58,7 @@ def model(request: Request, studio: Studio) -> Response:
     if config_problem(opened):
         # What cannot be read as fields is shown as text, with what is wrong at its line.
         return redirect(request, f"/projects/{opened.project.name}/model/text")
-    return _page(studio, opened, record=_record(request.query_params.get("record")))
+    return _page(studio, opened, subject=_subject(opened, request.query_params.get("of", "")))
 
 
 @pages.post("/projects/{name}/model")
@@ -58,7 +68,7 @@ async def change(request: Request, studio: Studio, form: FormData) -> Response:
     switched = [str(each) for each in form.getlist("aug")] if "aug_shown" in form else None
     loaded, scale = text_field(form, "loaded"), text_field(form, "scale", "true") == "true"
     # Once a picture was asked for, it follows the augmentations.
-    live = _record(text_field(form, "live")) if "live" in form else None
+    live = text_field(form, "live") if "live" in form else None
     asking = functools.partial(ask, loaded=loaded, typed=typed, switched=switched, scale=scale)
     return await _changed(request, studio, loaded, asking, live)
 
@@ -129,25 +139,37 @@ def _text_of(opened: OpenConfig, digest: str) -> str:
     return text
 
 
-@pages.post("/projects/{name}/model/preview")
+@pages.post("/projects/{name}/model/preview", max_bytes=MAX_BYTES + 10_000)
 def preview(request: Request, studio: Studio, form: FormData) -> Response:
-    """Draws a picture of the records as it is augmented."""
-    opened = open_config(studio.workspace, _name(request))
-    number = text_field(form, "record", "0")
-    if not number.isdecimal() or len(number) > 7:
-        raise OdtkError(f"Records are counted from 0; {number!r} is no number of one.")
-    found = start_preview(studio, opened, int(number))
+    """Draws a picture as it is augmented: an upload, a file, one of the records, or the last one."""
+    opened, file = open_config(studio.workspace, _name(request)), form.get("file")
+    if isinstance(file, UploadFile) and file.filename:
+        subject = keep_upload(opened, file.filename, file.file)
+    else:
+        subject = subject_of(opened, _wanted(form))
+    found = start_preview(studio, opened, subject)
     if request.headers.get("hx-request") != "true":
-        return redirect(request, f"/projects/{opened.project.name}/model?record={number}#preview")
-    return studio.piece("model_preview.html", project=opened.project, preview=found)
+        of = urlencode({"of": subject.text})
+        return redirect(request, f"/projects/{opened.project.name}/model?{of}#preview")
+    return studio.piece("model_preview.html", **_shown(opened, found))
 
 
 @pages.get("/projects/{name}/model/preview")
 def preview_now(request: Request, studio: Studio) -> Response:
     """The state of the picture, while it is drawn."""
     opened = open_config(studio.workspace, _name(request))
-    found = awaited_preview(studio, opened, _record(request.query_params.get("record")))
-    return studio.piece("model_preview.html", project=opened.project, preview=found)
+    found = awaited_preview(studio, opened, subject_of(opened, request.query_params.get("of", "")))
+    return studio.piece("model_preview.html", **_shown(opened, found))
+
+
+def _wanted(form: FormData) -> str:
+    """The path or the number that was typed; what the form began with, if neither was."""
+    was, path, record = (text_field(form, name) for name in ("was", "path", "record"))
+    return next((text for text in (path, record) if text and text != was), was)
+
+
+def _shown(opened: OpenConfig, preview: Preview) -> dict:
+    return {"project": opened.project, "preview": preview}
 
 
 @pages.get("/projects/{name}/model/preview/{key}.png")
@@ -187,7 +209,7 @@ def _download(name: str) -> Command:
     return command("download", name, "--dir", DOWNLOADS, "--json")
 
 
-async def _changed(request: Request, studio: Studio, loaded: str, asking, live: int | None = None) -> Response:
+async def _changed(request: Request, studio: Studio, loaded: str, asking, live: str | None = None) -> Response:
     """Makes a change by `odtk configure`, after it was tried, and answers with what is different then."""
     async with studio.config_lock(_name(request)):
         before = await run_in_threadpool(open_config, studio.workspace, _name(request))
@@ -210,9 +232,9 @@ async def _changed(request: Request, studio: Studio, loaded: str, asking, live: 
 
 def _answer(
     studio: Studio, loaded: str, before: OpenConfig, after: OpenConfig, asked: Asked, notes: list[str],
-    live: int | None,
+    live: str | None,
 ) -> Response:  # fmt: skip
-    drawn = start_preview(studio, after, live) if live is not None else None
+    drawn = start_preview(studio, after, _subject(after, live)) if live is not None else None
     shown = OpenConfig(before.project, before.history.text_of(loaded) or before.text)
     return _pieces(studio, shown, after, asked, notes=notes, drawn=drawn)
 
@@ -244,10 +266,12 @@ def _pieces(studio: Studio, loaded: OpenConfig, after: OpenConfig, asked: Asked,
 
 
 def _page(
-    studio: Studio, opened: OpenConfig, asked: Asked | None = None, status: int = 200, options=None, record: int = 0
-) -> Response:
+    studio: Studio, opened: OpenConfig, asked: Asked | None = None, status: int = 200, options=None,
+    subject: Subject | None = None,
+) -> Response:  # fmt: skip
     form = model_form(opened, asked)
-    context = _context(studio, opened, form, asked) | {"preview": find_preview(studio, opened, record)}
+    found = find_preview(studio, opened, subject or subject_of(opened, ""))
+    context = _context(studio, opened, form, asked) | _shown(opened, found)
     if options is not None:
         context["options"] = options
     return studio.page("model.html", f"Model of {opened.project.name}", section="Model", status=status, **context)
@@ -295,8 +319,12 @@ def _summary(studio: Studio, opened: OpenConfig, text: str, is_new: bool = False
     }
 
 
-def _record(given: str | None) -> int:
-    return int(given) if given and given.isdecimal() and len(given) <= 7 else 0
+def _subject(opened: OpenConfig, text: str) -> Subject:
+    """What an address names; the first record where that is not there any more."""
+    try:
+        return subject_of(opened, text)
+    except OdtkError:
+        return subject_of(opened, "")
 
 
 def _name(request: Request) -> str:

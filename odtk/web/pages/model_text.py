@@ -89,9 +89,8 @@ def _page(
     shown = [command("configure", opened.shown, "--check")]
     return studio.page(
         "model_text.html", f"pipeline.config of {opened.project.name}", section="pipeline.config",
-        project=opened.project, opened=opened, given=given, found=found, is_saved=given == opened.text,
-        problem=problem, conflict=conflict,
-        meanwhile=meanwhile, base=name, lines=lines, bases=bases, status=status, commands=shown,
+        project=opened.project, opened=opened, given=given, found=found, is_saved=given == opened.text, problem=problem,
+        conflict=conflict, meanwhile=meanwhile, base=name, lines=lines, bases=bases, status=status, commands=shown,
     )  # fmt: skip
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from odtk import label_map
 from odtk.errors import OdtkError
 from odtk.web.projects import Project
+from odtk.web.projects import dataset_folder as dataset_folder  # for the pages of results
 
 _STATES = ("best/checkpoint", "checkpoint")
 
@@ -36,9 +35,3 @@ def class_names(project: Project) -> dict[int, str]:
     if not path.exists():
         return {}
     return {each["id"]: each["name"] for each in label_map.read(path).categories()}
-
-
-def dataset_folder(project: Project) -> Path | None:
-    """The folder of the annotated data that the records are made of; None if the project file names none."""
-    named = project.sections().get("make-tfrecords", {}).get("data-dir")
-    return (project.folder / str(named)).resolve() if named else None

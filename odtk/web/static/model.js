@@ -114,6 +114,10 @@ function carry(old, fragment) {
   });
   for (const control of old.querySelectorAll(CONTROLS)) {
     const now = sameControl(control, fragment);
+    if (control.type === "file") { // what was chosen cannot be put into another one
+      if (now && control.files.length) now.replaceWith(control);
+      continue;
+    }
     const isOfConfig = control.type === "checkbox" || control.name.startsWith("f:");
     if (isNew(control) || !isOfConfig) {
       if (!now || !takes(now, stateOf(control))) tellLost(control);
