@@ -2,6 +2,7 @@
 
 import re
 import time
+from urllib.parse import quote
 
 import pytest
 from running_studio import post
@@ -51,3 +52,10 @@ def test_a_model_is_shown_layer_by_layer_and_where_it_breaks_and_a_picture_is_au
     piece = wait(client, f"{project}/preview?of=1")
     picture = client.get(re.search(r'src="([^"]+\.png)"', piece)[1])
     assert picture.content.startswith(b"\x89PNG")
+
+    own = sorted(client.studio.workspace.data.rglob("*.jpg"))[0].relative_to(client.studio.workspace.folder)
+    post(client, f"{project}/preview", path=str(own))
+    piece = wait(client, f"{project}/preview?of={quote(str(own))}")
+    other = client.get(re.search(r'src="([^"]+\.png)"', piece)[1])
+    assert other.content.startswith(b"\x89PNG")
+    assert other.content != picture.content
