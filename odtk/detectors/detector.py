@@ -78,6 +78,9 @@ class Detector(tf.Module, abc.ABC):
     """The groundtruth fields of a batch that `losses` (and `predict`, in training) read."""
     postprocess_reads: tuple[str, ...] | None = None
     """The predictions that `postprocess` reads, which is what of them has to leave a TPU; None for all."""
+    has_fixed_raw_detections: bool = False
+    """Whether an image has as many raw detections as any other, whatever its size; they are not those of anchors then.
+    TFOD's signatures say so."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """The types that `fine_tune_plan` supports; those of its family, once `build_detector` has built it."""
     has_penalties: bool = True

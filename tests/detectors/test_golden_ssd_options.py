@@ -78,7 +78,7 @@ def _assert_same_targets(detector, anchors, answers) -> None:
     np.testing.assert_allclose(weighed, theirs, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", TFOD["of_network"].tolist())
+@pytest.mark.parametrize("name", golden_runs.params(TFOD["of_network"].tolist(), {"sigmoids in exports"}))
 @pytest.mark.parity(
     what="SSD whose box predictor makes sigmoids: losses and detections of an evaluation, which has logits, and "
     "detections of exported models, which have none",
