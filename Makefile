@@ -34,8 +34,15 @@ demo: $(READY)  ## all steps on synthetic data, about 5 minutes on 2 cores
 test: $(READY) style  ## lint and the tests: what CI runs; WORKERS=4 runs them in four processes (0: in this one)
 	@$(MAKE) --no-print-directory -j 2 types suite
 
-test-all: $(READY) style  ## the same, with the slow end-to-end runs
+test-all: $(READY) style  ## the same, with the slow end-to-end runs and what these need
+	@$(MAKE) --no-print-directory -k .venv/.services .docs/.ready || \
+	  echo "Not all packages of slow tests could be installed: the tests without theirs are skipped." >&2
 	@$(MAKE) --no-print-directory -j 2 types suite MARKS="-m ''"
+
+# The services that a training can log to: thirty packages that slow tests alone need.
+.venv/.services: $(READY)
+	$(VENV_PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[wandb,mlflow]'
+	@touch $@
 
 # Programs that tests start import odtk, whose bytecode Python does not write itself where PYTHONDONTWRITEBYTECODE is set.
 suite: $(READY)

@@ -11,6 +11,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from odtk.detectors import families
 from odtk.inputs.augmentations.supported import AUGMENTATIONS
+from odtk.inputs.augmentations.supported import REFUSED as NOT_AUGMENTATIONS
 from odtk.pipeline.support import NOT_IMPLEMENTED, PIPELINE, Fields, Options
 from odtk.protos import pipeline_pb2
 
@@ -126,7 +127,7 @@ def _verdict(row: Fields, name: str) -> Verdict:
 def _walk_augmentations(found: dict[str, Message]) -> None:
     path = "train_config.data_augmentation_options"
     steps = ROOT.fields_by_name["train_config"].message_type.fields_by_name["data_augmentation_options"].message_type
-    everything = {STEP: Fields(" ".join(AUGMENTATIONS))}
+    everything = {STEP: Fields(" ".join(AUGMENTATIONS), refused=NOT_AUGMENTATIONS)}
     for spec in steps.fields:
         if spec.name in AUGMENTATIONS:
             everything |= {each.name: _augmentation_fields(each) for each in _all_messages(spec.message_type, set())}

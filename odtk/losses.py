@@ -1,7 +1,8 @@
 """Losses as functions of tensors, not reduced over anchors; the detector weights, sums and normalizes them.
 
-Every function takes predictions and targets [batch, anchors, codes] and weights [batch, anchors]. Localization losses
-return [batch, anchors], classification losses [batch, anchors, classes] or [batch, anchors].
+Every function takes predictions and targets [batch, anchors, codes] and weights [batch, anchors], classification losses
+also [batch, anchors, classes]. Localization losses return [batch, anchors], classification losses [batch, anchors,
+classes] or [batch, anchors], and `dice` [batch, classes].
 
 The operations are in TFOD's order: mathematically equal forms round differently, and a training run reproduces TFOD's
 only as long as the rounding is the same (see tests/training/test_training_parity.py).
@@ -58,7 +59,7 @@ def _overlap(boxes, others):
 
 def sigmoid_cross_entropy(logits, targets, weights):
     """Per-class cross entropy of independent classes (TFOD's `weighted_sigmoid`)."""
-    return weights[..., None] * tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+    return _by_class(weights) * tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
 
 
 def sigmoid_focal(logits, targets, weights, gamma: float = 2.0, alpha: float | None = 0.25):
@@ -69,12 +70,17 @@ def sigmoid_focal(logits, targets, weights, gamma: float = 2.0, alpha: float | N
     loss = tf.pow(1 - p_t, gamma) if gamma else tf.ones_like(p_t)
     if alpha is not None:
         loss *= targets * alpha + (1 - targets) * (1 - alpha)
-    return loss * cross_entropy * weights[..., None]
+    return loss * cross_entropy * _by_class(weights)
 
 
 def softmax_cross_entropy(logits, targets, weights, logit_scale: float = 1.0):
     """Cross entropy of exclusive classes, [batch, anchors] (TFOD's `weighted_softmax`)."""
-    return weights * tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits / logit_scale)
+    return _by_anchor(weights) * tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits / logit_scale)
+
+
+def softmax_against_logits(logits, targets, weights, logit_scale: float = 1.0):
+    """The same with targets that are logits themselves, [batch, anchors] (TFOD's `weighted_logits_softmax`)."""
+    return softmax_cross_entropy(logits, tf.nn.softmax(targets / logit_scale), weights, logit_scale)
 
 
 def bootstrapped_sigmoid(logits, targets, weights, alpha: float, hard: bool = False):
@@ -83,7 +89,7 @@ def bootstrapped_sigmoid(logits, targets, weights, alpha: float, hard: bool = Fa
     if hard:
         own = tf.cast(own > 0.5, tf.float32)
     mixed = alpha * targets + (1 - alpha) * own
-    return weights[..., None] * tf.nn.sigmoid_cross_entropy_with_logits(labels=mixed, logits=logits)
+    return _by_class(weights) * tf.nn.sigmoid_cross_entropy_with_logits(labels=mixed, logits=logits)
 
 
 def penalty_reduced_focal(logits, targets, weights, alpha: float = 2.0, beta: float = 4.0):
@@ -94,9 +100,33 @@ def penalty_reduced_focal(logits, targets, weights, alpha: float = 2.0, beta: fl
     probabilities = tf.clip_by_value(tf.sigmoid(logits), 1e-4, 1 - 1e-4)
     positive = tf.pow(1 - probabilities, alpha) * tf.math.log(probabilities)
     negative = tf.pow(1 - targets, beta) * tf.pow(probabilities, alpha) * tf.math.log(1 - probabilities)
-    return -tf.where(targets == 1.0, positive, negative) * weights[..., None]
+    return -tf.where(targets == 1.0, positive, negative) * _by_class(weights)
+
+
+def dice(logits, targets, weights, squared: bool = False, are_probabilities: bool = False):
+    """1 - Dice's coefficient of each class over all anchors of an image, [batch, classes].
+
+    Milletari et al., "V-Net", 2016, with the weights on both areas, and so twice on what they share (TFOD's
+    `weighted_dice_classification_loss`). `squared`: of squares; `are_probabilities`: `logits` are no logits.
+    """
+    found = logits if are_probabilities else tf.sigmoid(logits)
+    if squared:
+        found, targets = tf.pow(found, 2), tf.pow(targets, 2)
+    found, targets = found * _by_class(weights), targets * _by_class(weights)
+    areas = tf.reduce_sum(targets, axis=1) + tf.reduce_sum(found, axis=1)
+    return 1 - 2 * tf.reduce_sum(found * targets, axis=1) / tf.maximum(areas, 1.0)
 
 
 def l1(predictions, targets, weights):
     """Absolute error summed over the codes (TFOD's `l1_localization_loss`)."""
     return tf.reduce_sum(tf.abs(predictions - targets) * weights[..., None], axis=-1)
+
+
+def _by_class(weights):
+    """[batch, anchors, 1 or classes]"""
+    return weights if len(weights.shape) == 3 else weights[..., None]
+
+
+def _by_anchor(weights):
+    """[batch, anchors]"""
+    return tf.reduce_mean(weights, axis=2) if len(weights.shape) == 3 else weights

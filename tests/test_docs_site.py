@@ -14,7 +14,7 @@ ZENSICAL = shutil.which("zensical", path=f"{ROOT / '.docs/bin'}")
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(ZENSICAL is None, reason="the site's generator is not here: `make docs` installs it in .docs"),
+    pytest.mark.skipif(ZENSICAL is None, reason="the site's generator is not here: `make docs` installs it"),
 ]
 
 

@@ -22,7 +22,7 @@ SIGMOID = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
 
 @pytest.mark.parametrize("config", [key.removesuffix(" value") for key in TFOD if key.endswith(" value")])
 @pytest.mark.parity(
-    what="four losses of boxes, four of classes, 14 configurations: values and gradients, degenerate boxes included",
+    what="four losses of boxes, seven of classes, 21 configurations: values and gradients, degenerate boxes included",
     against="from_tfod/losses.npz",
     tolerance="1e-6 absolute or relative; gradients finite where TFOD's are NaN",
 )

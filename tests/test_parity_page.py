@@ -52,7 +52,8 @@ DIFFERENCES = """
   `max_number_of_boxes` as objects of class 1 that are never found. Pooled over no groundtruth they are NaN, while TFOD
   fails.
 - **Losses.** The gradients of `weighted_iou` and `weighted_giou` are finite for boxes without area, while TFOD's are
-  NaN and end the training.
+  NaN and end the training. `use_confidences_as_targets` works as it is, while TFOD fails with it unless
+  `unpad_groundtruth_tensors` is false, as it does not cut the padding off the confidences.
 - **CenterNet.** Without a checkpoint all weights start at random, while TFOD starts the backbones of `mobilenet_v2` and
   `mobilenet_v2_fpn` with a `depth_multiplier` of 1 from Keras's weights of ImageNet, which it downloads. A box whose
   center lies off the map has no cell, while TFOD reads its size in another one or fails.

@@ -38,6 +38,16 @@ def ioa(boxes, others):
     return tf.math.divide_no_nan(intersection(boxes, others), area(others)[..., None, :])
 
 
+def neg_sq_dist(boxes, others):
+    """Minus the squared distance of every pair, each box a point of four coordinates: as `iou`.
+
+    The sum is TFOD's, which decides between anchors that are equally far.
+    """
+    squares, of_others = (tf.reduce_sum(tf.square(each), -1) for each in (boxes, others))
+    products = tf.matmul(boxes, others, transpose_b=True)
+    return -1.0 * (squares[..., :, None] + of_others[..., None, :] - 2.0 * products)
+
+
 def clip(boxes, window):
     """Boxes [..., n, 4] clipped to window [..., 4]."""
     ymin, xmin, ymax, xmax = tf.unstack(boxes, axis=-1)

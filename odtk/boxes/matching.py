@@ -1,9 +1,12 @@
 """Matches anchors to groundtruth boxes: argmax matching over a whole batch."""
 
+import numpy as np
 import tensorflow as tf
 
 UNMATCHED = -1
 IGNORED = -2
+# The similarity of what is no box: below that of any, overlaps and negative distances alike.
+NOTHING = float(np.finfo(np.float32).min)
 
 
 def argmax_match(
@@ -16,22 +19,22 @@ def argmax_match(
 ):
     """Row of the groundtruth that each anchor matches, or UNMATCHED, or IGNORED: int32 [batch, anchors].
 
-    similarity: float32 [batch, groundtruth, anchors]; valid: bool [batch, groundtruth], false for padding, which
-    never force-matches. An anchor matches its most similar box (the lower row if equal) at `matched_threshold` or
+    similarity: float32 [batch, groundtruth, anchors], NOTHING for padding; valid: bool [batch, groundtruth], false for
+    what never force-matches. An anchor matches its most similar box (the lower row if equal) at `matched_threshold` or
     above; below `unmatched_threshold` it is UNMATCHED and between the two IGNORED, or the other way round without
     `negatives_lower_than_unmatched`. With `force_match` each valid box also gets its best anchor; if two boxes have
     the same best anchor, the lower row gets it. (TFOD's ArgMaxMatcher.)
     """
     batch, num_boxes, num_anchors = tf.unstack(tf.shape(similarity))
-    # A row of -1 follows the real ones, so that argmax works even without any box.
-    padded = tf.pad(similarity, [[0, 0], [0, 1], [0, 0]], constant_values=-1.0)
+    # A row of NOTHING follows the real ones, so that argmax works even without any box.
+    padded = tf.pad(similarity, [[0, 0], [0, 1], [0, 0]], constant_values=NOTHING)
     best_row = tf.argmax(padded, axis=1, output_type=tf.int32)
     best = tf.reduce_max(padded, axis=1)
     low, middle = (UNMATCHED, IGNORED) if negatives_lower_than_unmatched else (IGNORED, UNMATCHED)
     match = tf.where(best < matched_threshold, middle, best_row)
     match = tf.where(best < unmatched_threshold, low, match)
     # Without groundtruth in the image, all anchors are unmatched in TFOD, regardless of the thresholds.
-    match = tf.where(best < 0.0, UNMATCHED, match)
+    match = tf.where(best <= NOTHING, UNMATCHED, match)
     if not force_match:
         return match
     best_anchor = tf.argmax(similarity, axis=2, output_type=tf.int32)  # [batch, groundtruth]

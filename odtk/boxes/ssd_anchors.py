@@ -44,15 +44,16 @@ class SsdAnchors:
             offsets = [0.5 * stride for stride in strides]
             if self.offsets:
                 offsets = _normalized(self.offsets[index], image)
-            maps.append(_of_map(shapes, map_size, base, strides, offsets))
+            maps.append(anchors_of_map(shapes, map_size, base, strides, offsets))
         return tf.concat(maps, axis=0)
 
 
-def _normalized(pixels: tuple[int, int], image) -> list:
-    return [tf.cast(value, tf.float32) / side for value, side in zip(pixels, image, strict=True)]
+def anchors_of_map(shapes, map_size, base, strides, offsets):
+    """Anchors yxyx [anchors, 4] of a map of `map_size` cells, by row, column, shape.
 
-
-def _of_map(shapes, map_size, base, strides, offsets):
+    `base` is the size (height, width) that the scales of the shapes multiply; it, the strides and the offsets (y, x)
+    are in any unit, numbers or scalar tensors.
+    """
     scales, ratios = (tf.constant(values, tf.float32) for values in zip(*shapes, strict=True))
     roots = tf.sqrt(ratios)
     sizes = tf.stack([scales / roots * base[0], scales * roots * base[1]], axis=-1)  # [per location, (h, w)]
@@ -62,3 +63,7 @@ def _of_map(shapes, map_size, base, strides, offsets):
     )
     centers = tf.stack(tf.meshgrid(rows, columns, indexing="ij"), axis=-1)[:, :, None, :]
     return tf.reshape(tf.concat([centers - 0.5 * sizes, centers + 0.5 * sizes], axis=-1), [-1, 4])
+
+
+def _normalized(pixels: tuple[int, int], image) -> list:
+    return [tf.cast(value, tf.float32) / side for value, side in zip(pixels, image, strict=True)]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from odtk import static_shapes
-from odtk.boxes.matching import UNMATCHED
+from odtk.boxes.matching import NOTHING, UNMATCHED
 
 BACKGROUND = -1
 
@@ -14,8 +14,8 @@ class Targets(NamedTuple):
     """Targets of every anchor of every image.
 
     match int32 [batch, anchors]: row of the groundtruth, UNMATCHED or IGNORED; classes int32 [batch, anchors], 0-based,
-    BACKGROUND for none; class_weights and box_weights float32 [batch, anchors]; box_encodings float32 [batch, anchors,
-    4].
+    BACKGROUND for none; class_weights and box_weights float32 [batch, anchors], the former also [batch, anchors,
+    columns]; box_encodings float32 [batch, anchors, 4].
     """
 
     match: tf.Tensor
@@ -48,8 +48,8 @@ def assign(
     for both. (TFOD's TargetAssigner, for a whole batch.)
     """
     real = tf.sequence_mask(num_boxes, tf.shape(boxes)[1])
-    # Below every real similarity, so that an image without boxes has the same result with and without padding.
-    matched_rows = match(tf.where(real[..., None], similarity(boxes, anchors), -1.0), real & (weights > 0))
+    # An image without boxes has the same result with and without padding.
+    matched_rows = match(tf.where(real[..., None], similarity(boxes, anchors), NOTHING), real & (weights > 0))
     matched = matched_rows >= 0
     # Row 0 of the padded groundtruth is for UNMATCHED and IGNORED.
     rows = tf.maximum(matched_rows + 1, 0)

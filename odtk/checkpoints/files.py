@@ -123,6 +123,7 @@ EXPORTED = (
     "model.onnx",
     "model.tflite",
     "openvino/model.xml",
+    "model.xml",
     "browser/model.onnx",
     "serving/README.md",
     "weights.npz",

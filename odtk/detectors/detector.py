@@ -78,6 +78,9 @@ class Detector(tf.Module, abc.ABC):
     """The groundtruth fields of a batch that `losses` (and `predict`, in training) read."""
     postprocess_reads: tuple[str, ...] | None = None
     """The predictions that `postprocess` reads, which is what of them has to leave a TPU; None for all."""
+    has_fixed_raw_detections: bool = False
+    """Whether an image has as many raw detections as any other, whatever its size; they are not those of anchors then.
+    TFOD's signatures say so."""
     fine_tune_types: tuple[str, ...] = FINE_TUNE_TYPES
     """The types that `fine_tune_plan` supports; those of its family, once `build_detector` has built it."""
     has_penalties: bool = True
@@ -122,6 +125,10 @@ class Detector(tf.Module, abc.ABC):
         [batch, n] and num_detections [batch], and the other outputs of TFOD's exported models of the family.
         """
 
+    def as_exported(self, predictions: dict) -> dict:
+        """The predictions of `predict`, which are those of training and evaluation, as exported models have them."""
+        return predictions
+
     def pyramid(self, predictions: dict) -> dict[str, tf.Tensor]:
         """The feature maps [batch, rows, columns, channels] that boxes are predicted from, by level, finest first.
 
@@ -157,9 +164,10 @@ class Detector(tf.Module, abc.ABC):
         return as_trackable(self.checkpoint_variables())
 
     def detect(self, images, true_image_shapes) -> dict[str, tf.Tensor]:
-        """Resized images in 0..255 to detections: preprocess, predict, postprocess."""
+        """Resized images in 0..255 to the detections of an exported model: preprocess, predict, postprocess."""
         preprocessed = self.preprocess(images, true_image_shapes)
-        return self.postprocess(self.predict(preprocessed, true_image_shapes), true_image_shapes)
+        predictions = self.as_exported(self.predict(preprocessed, true_image_shapes))
+        return self.postprocess(predictions, true_image_shapes)
 
     def regularization_loss(self):
         """Sum of the network's weight penalties, a scalar."""

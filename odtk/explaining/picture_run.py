@@ -62,14 +62,15 @@ def run_picture(detector: Detector, pixels: np.ndarray) -> PictureRun:
         images = tf.identity(image)[None]
         tape.watch(images)  # also where all weights are frozen
         found = activations.run_with_outputs(detector, detector.preprocess(images, shapes), shapes)
-        candidates = detector.candidates(found.predictions)
-        raw = detector.postprocess(found.predictions, shapes)
+        predictions = detector.as_exported(found.predictions)
+        candidates = detector.candidates(predictions)
+        raw = detector.postprocess(predictions, shapes)
         order = np.argsort(-_used(raw, "detection_scores"), kind="stable")
         scores = tf.gather(raw["detection_scores"], order, axis=1)
-    pyramid = detector.pyramid(found.predictions)
+    pyramid = detector.pyramid(predictions)
     return PictureRun(
         frame=MapFrame(pixels.shape[:2], _size(true_shape), _size(image.shape)),
-        predictions=found.predictions,
+        predictions=predictions,
         outputs=found.outputs | pyramid,
         levels=tuple(pyramid),
         candidates=candidates,

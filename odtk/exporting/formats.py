@@ -131,6 +131,8 @@ class ExportFormat:
     tolerance: Callable[[ExportOptions], Tolerance] = by_precision
     also: tuple[str, ...] = field(default=())
     """Patterns of further files that it writes beside its path."""
+    inside: str | None = None
+    """Of a folder, the pattern of a file in it by which the folder alone is recognized, under any name."""
 
 
 def _of_module(module: str, function: str) -> Callable:
@@ -179,6 +181,7 @@ FORMATS = {
         needs=Needs("openvino", ("tf2onnx", "onnx", "openvino")),
         refuses=_of_module("openvino_file", "refuses"),
         embed=_of_module("openvino_file", "embed"),
+        inside="model.xml",
     ),
     "browser": ExportFormat(
         "browser",
@@ -195,6 +198,7 @@ FORMATS = {
         _of_module("serving", "write"),
         _of_module("serving", "load"),
         embed=_of_module("serving", "embed"),
+        inside="*/[0-9]*/saved_model.pb",
     ),
     "weights": ExportFormat(
         "weights.npz",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odtk import files, pipeline
@@ -118,7 +119,7 @@ def kind_of(path: str | os.PathLike) -> str:
 
 
 def _exported(path: str | os.PathLike) -> tuple[str, str] | None:
-    """The format and the place of an exported model: the file or SavedModel itself, or the first one in a folder."""
+    """The format and the place of an exported model: the file or folder itself, or the first one in a folder."""
     place = os.fspath(path)
     if any(files.exists(files.join(folder, "saved_model.pb")) for folder in (files.join(place, "saved_model"), place)):
         return DEFAULT, place  # which has the label map of the folder around it
@@ -127,9 +128,18 @@ def _exported(path: str | os.PathLike) -> tuple[str, str] | None:
             continue
         if row.suffix and place.endswith(row.suffix) and files.exists(place):
             return name, place
+        if row.inside and _holds(place, row.inside):
+            return name, place
         if name != DEFAULT and files.exists(files.join(place, row.path)):
             return name, files.join(place, row.path)
     return None
+
+
+def _holds(folder: str, pattern: str) -> bool:
+    """Whether a folder has a file of the pattern; in a store, of a pattern that is a name."""
+    if files.is_remote(folder):
+        return "*" not in pattern and files.exists(files.join(folder, pattern))
+    return any(Path(folder).glob(pattern))
 
 
 def config_of(prefix: str | os.PathLike) -> str:

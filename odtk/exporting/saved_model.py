@@ -28,7 +28,8 @@ class ServedDetector(tf.Module):
             detections = detector.detect(resized, true_shapes)
             outputs = {name: tf.cast(value, tf.float32) for name, value in detections.items()}
             outputs["detection_classes"] += 1.0
-            return {name: _with_tfods_shape(name, value, kind.takes_one_image) for name, value in outputs.items()}
+            keeps = kind.takes_one_image or detector.has_fixed_raw_detections
+            return {name: value if keeps else _with_tfods_shape(name, value) for name, value in outputs.items()}
 
         self.serve = tf.function(serve, input_signature=[kind.spec()], autograph=False)
 
@@ -50,13 +51,13 @@ def embed(folder: str, certificate: str) -> None:
     (extra / "certificate.json").write_text(certificate, "utf-8")
 
 
-def _with_tfods_shape(name: str, value, one_image: bool):
-    """Makes the number of anchors unknown where it is in TFOD's signature: in all input types but that of one image.
+def _with_tfods_shape(name: str, value):
+    """Makes the number of anchors unknown, as in TFOD's signature of all input types but that of one image.
 
     TFOD leaves the image size unknown there, too, which shifts the anchors of levels whose stride does not divide it
     from where they were in training. odtk does not: every input type uses the detector's own anchors.
     """
-    if one_image or not name.startswith("raw_"):
+    if not name.startswith("raw_"):
         return value
     # By a shape that is computed: of a placeholder with a default, converters want one that is a constant.
     return tf.reshape(value, tf.stack([tf.shape(value)[0], -1, value.shape[-1]]))

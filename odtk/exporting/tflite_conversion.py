@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,10 @@ import tensorflow as tf
 from odtk.detectors.detector import Detector
 from odtk.errors import ConfigError, DataError, OdtkError
 from odtk.exporting.tflite_graph import INPUT, POSTPROCESS, TfliteDetector
-from odtk.inputs.build import build_eval_dataset
+from odtk.inputs.bad_records import BadRecordFilter
+from odtk.inputs.build import build_eval_dataset, build_fault_finder
+from odtk.inputs.record_errors import naming_the_record
+from odtk.inputs.skipped_records import BadRecord
 
 
 def convert(module: TfliteDetector, quantize: str, calibration: Callable[[], Iterator] | None, uint8: bool) -> bytes:
@@ -38,20 +41,21 @@ def convert(module: TfliteDetector, quantize: str, calibration: Callable[[], Ite
 
 
 def calibration_inputs(
-    detector: Detector, config, count: int, to_input: Callable[[np.ndarray], np.ndarray], reach: bool
+    detector: Detector,
+    config,
+    count: int,
+    to_input: Callable[[np.ndarray], np.ndarray],
+    reach: bool,
+    log: Callable[[str], None],
 ) -> Callable[[], Iterator[dict[str, np.ndarray]]]:
     """A function that gives the model's inputs for `count` images of the config's records, spread evenly over them.
 
     `to_input`: resized pixels float32 [h, w, 3] to the input. `reach`: the first pixels are black and white, so that
-    the range of the input is that of pixels. Training records come first, as evaluation should judge by others. Raises
-    ConfigError or DataError if there are none.
+    the range of the input is that of pixels. Training records come first, as evaluation should judge by others; where
+    none of them can be used, the evaluation's are taken. Records that cannot be used are skipped, as in training; `log`
+    is told how many images there are. Raises DataError if there are none.
     """
-    images = list(_images(detector, config, count))
-    if not images:
-        raise DataError(
-            "No image of the config's records can be used to calibrate int8. Check them with `odtk inspect`, or choose "
-            "float16 or dynamic, which need none."
-        )
+    images = _images(detector, config, count, log)
 
     def give():
         for image in images:
@@ -62,27 +66,44 @@ def calibration_inputs(
     return give
 
 
-def _images(detector: Detector, config, count: int) -> Iterator[np.ndarray]:
-    first: OdtkError | None = None
+def _images(detector: Detector, config, count: int, log: Callable[[str], None]) -> list[np.ndarray]:
+    problems: list[str] = []
     for reader in (config.train_input_reader, *config.eval_input_reader):
-        if not reader.tf_record_input_reader.input_path:
+        paths = ", ".join(reader.tf_record_input_reader.input_path)
+        if not paths:
             continue
-        other = copy.deepcopy(config)
-        del other.eval_input_reader[:]
-        other.eval_input_reader.add().CopyFrom(reader)
         try:
-            records = build_eval_dataset(other, detector.resize, detector.num_classes, 1, max_images=count)
+            images, skipped = _images_of(reader, detector, config, count)
         except (ConfigError, DataError) as error:
-            first = first or error
+            problems.append(str(error))
             continue
-        with contextlib.suppress(tf.errors.OpError):  # damaged ones end it
-            for features, _ in records:
-                yield features["image"][0].numpy()
-        return
-    if first is not None:
-        raise DataError(
-            f"int8 is calibrated with pictures of the config's records, and there are none: {first}"
-        ) from first
+        if images:
+            for problem in problems:
+                log(f"warning: int8 is not calibrated with training images: {problem}")
+            without = f"; {len(skipped)} records cannot be used, the first: {skipped[0]}" if skipped else ""
+            log(f"int8 is calibrated with {len(images)} images of {paths}{without}.")
+            return images
+        problems.append(f"No record of {paths} can be used{f', the first: {skipped[0]}' if skipped else ''}.")
+    raise DataError(
+        "int8 is calibrated with pictures of the config's records, and there are none that can be used. Check them "
+        f"with `odtk inspect`, or choose float16 or dynamic, which need none. {' '.join(problems)}"
+    )
+
+
+def _images_of(reader, detector: Detector, config, count: int) -> tuple[list[np.ndarray], list[BadRecord]]:
+    """The images, and the records that were skipped; raises ConfigError or DataError for files that are not there."""
+    read_alone = copy.deepcopy(config)
+    del read_alone.eval_input_reader[:]
+    read_alone.eval_input_reader.add().CopyFrom(reader)
+    skipping = BadRecordFilter(sys.maxsize)  # how many of them a training may skip is not known here
+    records = build_eval_dataset(
+        read_alone, detector.resize, detector.num_classes, 1, record_filter=skipping, max_images=count
+    )
+    images = []
+    with naming_the_record(build_fault_finder(reader, detector.num_classes)):
+        for features, _ in records:
+            images.append(features["image"][0].numpy())
+    return images, skipping.finish()
 
 
 def require_built_in(operations: dict[str, int]) -> None:

@@ -78,7 +78,7 @@ def _calibration(source: Source, outside: Normalization):
         return ((pixels - outside.mean) / outside.std).astype(np.float32)
 
     reach = source.options.uint8_input
-    return calibration_inputs(source.detector, source.config, source.options.calibration, to_input, reach)
+    return calibration_inputs(source.detector, source.config, source.options.calibration, to_input, reach, source.log)
 
 
 def _files(source: Source) -> dict[str, str]:

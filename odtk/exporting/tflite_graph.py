@@ -96,7 +96,7 @@ def _finder(detector: Detector, shape: list[int]):
 def _center_net_finder(detector: CenterNetDetector, shape: list[int]):
     def find(image):
         frame = tf.constant([shape[1:]])
-        found = detector.postprocess(detector.predict(image, frame), frame)
+        found = detector.postprocess(detector.as_exported(detector.predict(image, frame)), frame)
         return [tf.cast(found[name], tf.float32) for name in OUTPUTS]
 
     return find
@@ -108,7 +108,7 @@ def _ssd_finder(detector: SsdDetector, shape: list[int]):
     suppress = _postprocess(detector)
 
     def find(image):
-        predictions = detector.predict(image, None)
+        predictions = detector.as_exported(detector.predict(image, None))
         encodings = predictions["box_encodings"]
         if isinstance(detector.coder, SquareCoder):
             encodings = tf.concat([encodings, encodings[..., 2:]], axis=-1)

@@ -69,7 +69,7 @@ class SharedHeads(tf_keras.layers.Layer):
     level's map; where they differ, each is projected to the most frequent number of them first. `num_outputs` is the
     number of class logits per anchor, including the background's if there is one. With `depthwise`, `rule_pointwise`
     and `rule_predictions` say whether the parameters' initializer and regularizer also apply to the towers' pointwise
-    kernels and to the prediction convolutions. `sigmoid_scores`: in inference the logits are already scores.
+    kernels and to the prediction convolutions.
     """
 
     def __init__(
@@ -89,13 +89,12 @@ class SharedHeads(tf_keras.layers.Layer):
         dropout_rate: float | None = None,
         box_code_size: int = 4,
         box_clip_range: tuple[float, float] | None = None,
-        sigmoid_scores: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.num_outputs, self.box_code_size = num_outputs, box_code_size
         self.convolve = convolve_each
-        self.box_clip_range, self.sigmoid_scores = box_clip_range, sigmoid_scores
+        self.box_clip_range = box_clip_range
         self.projections = _projections(params, channels)
         tower = (params, depth, num_layers, kernel_size, len(channels), depthwise, rule_pointwise)
         self.box_tower = SharedTower(*tower, name="box_tower")
@@ -125,12 +124,12 @@ class SharedHeads(tf_keras.layers.Layer):
         if self.dropout is not None and training:
             # The layer is what checkpoints hold; it would draw otherwise than by the step's seed.
             class_features = [step_random.dropout(features, self.dropout.rate) for features in class_features]
-        # What reads them is not computed in low precision, nor are sigmoids.
+        # What reads them is not computed in low precision.
         boxes = tf.cast(_flat(self.convolve(self.box_conv, box_features), self.box_code_size), self.variable_dtype)
         if self.box_clip_range is not None:
             boxes = tf.clip_by_value(boxes, *self.box_clip_range)
         logits = tf.cast(_flat(self.convolve(self.class_conv, class_features), self.num_outputs), self.variable_dtype)
-        return boxes, tf.sigmoid(logits) if self.sigmoid_scores and not training else logits
+        return boxes, logits
 
 
 def _projections(params: ConvParams, channels: Sequence[int]) -> list[Projection]:

@@ -54,8 +54,9 @@ class Trials:
             try:
                 self.peaks[size] = self._step(size)
             except tf.errors.OpError as error:
-                if are_sums_cut_off(error) and (self._failed or is_out_of_memory(error)):
-                    raise SumsCutOff(min(self._failed, default=size), max(self.peaks, default=None)) from error
+                if are_sums_cut_off(error):
+                    failed = min(self._failed, default=size if is_out_of_memory(error) else None)
+                    raise SumsCutOff(failed, max(self.peaks, default=None)) from error
                 if not is_out_of_memory(error):
                     raise
                 self._failed.add(size)

@@ -153,7 +153,8 @@ class _Loop:
         cut_off = are_sums_cut_off(error)
         if is_out_of_memory(error) and not (cut_off and self._ran_out):
             self._ran_out = experiment.task.micro_batches
-        if cut_off and self._ran_out:
+        if cut_off and (self._ran_out or isinstance(error, tf.errors.CancelledError)):  # or by an earlier run
+            experiment.trainer.finished_step()
             raise SumsCutOff(self._ran_out) from error
         if not is_out_of_memory(error):
             return False

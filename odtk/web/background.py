@@ -117,6 +117,10 @@ class Background:
         """The commands that run."""
         return [command for command, _ in list(self._tasks.values())]
 
+    def words(self) -> set[str]:
+        """Those of the commands that run: their files are in use."""
+        return {word for command in self.running() for word in command.words}
+
     def cancel(self, key: str) -> None:
         """Ends what runs under a key, if anything does; from the event loop or a thread of a request."""
         _on_loop(self._cancel, key)

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from odtk.annotations.annotated_image import AnnotatedImage, AnnotatedObject
 from odtk.boxes import geometry
 from odtk.boxes.coding import EPSILON, FasterRcnnCoder, MeanStddevCoder, SquareCoder
-from odtk.boxes.matching import IGNORED, UNMATCHED, argmax_match
+from odtk.boxes.matching import IGNORED, NOTHING, UNMATCHED, argmax_match
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.inputs import groundtruth
 from odtk.inputs.augmentations import crops, flips
@@ -228,13 +228,13 @@ def test_limits_only_cut(boxes, scores, per_class, total):
 
 @st.composite
 def similarities(draw):
-    """Similarity [2, n, 12] with many equals, -1 in padding as target assignment has it; real and valid [2, n]."""
+    """Similarity [2, n, 12] with many equals, and padding as target assignment has it; real and valid [2, n]."""
     rows = draw(st.integers(0, 5))
     similarity = draw(draw_array(np.float32, (2, rows, 12), st.sampled_from(np.linspace(0, 1, 9).tolist())))
     counts = draw(st.tuples(st.integers(0, rows), st.integers(0, rows)))
     real = np.arange(rows) < np.array(counts)[:, None]
     weighted = draw(draw_array(bool, (2, rows), st.booleans()))
-    return np.where(real[..., None], similarity, np.float32(-1)), real, real & weighted
+    return np.where(real[..., None], similarity, np.float32(NOTHING)), real, real & weighted
 
 
 @MANY
@@ -246,7 +246,7 @@ def test_anchors_match_their_best_box_and_padding_never(drawn, thresholds, lower
     plain, forced = match().numpy(), match(force_match=True).numpy()
     for image in range(2):
         rows = np.flatnonzero(real[image])
-        best = similarity[image].max(axis=0, initial=-1.0)
+        best = similarity[image].max(axis=0, initial=NOTHING)
         far, between = (UNMATCHED, IGNORED) if lower or not len(rows) else (IGNORED, UNMATCHED)
         assert (plain[image][best < unmatched] == far).all()
         assert (plain[image][(best >= unmatched) & (best < matched)] == between).all()

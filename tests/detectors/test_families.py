@@ -15,7 +15,7 @@ CONFIG = pipeline.read("ssd_resnet50_v1_fpn_640x640_pets")
 
 # What families to come will have, with a value to set.
 OPTIONS_OF_OTHERS = {
-    "anchor_generator.flexible_grid_anchor_generator": ("AnchorGenerator", "flexible_grid_anchor_generator"),
+    "mask_head_config": ("Ssd", "mask_head_config"),
 }
 
 

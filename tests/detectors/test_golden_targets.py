@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from google.protobuf import text_format
 
+from odtk.boxes.matching import NOTHING
 from odtk.detectors.parts.box_coders import build_box_coder
 from odtk.detectors.parts.matching import build_argmax_match, build_similarity
 from odtk.protos import ssd_pb2
@@ -37,7 +38,7 @@ def test_codes_are_tfods(config):
 
 
 @pytest.mark.parametrize("config", configs("similarity"))
-@pytest.mark.parity(what="three similarities of boxes and anchors", against="from_tfod/targets.npz", tolerance="1e-6")
+@pytest.mark.parity(what="four similarities of boxes and anchors", against="from_tfod/targets.npz", tolerance="1e-6")
 def test_similarities_are_tfods(config):
     similarity = build_similarity(ssd(f"similarity_calculator {{ {config} }}").similarity_calculator)
     got = similarity(tf.constant(TFOD["groundtruth"]), tf.constant(TFOD["anchors"])).numpy()
@@ -47,7 +48,7 @@ def test_similarities_are_tfods(config):
 
 @pytest.mark.parametrize("config", configs("match"))
 @pytest.mark.parity(
-    what="matches: seven matchers with four similarities, equal and degenerate boxes and none at all included",
+    what="matches: seven matchers with five similarities, equal and degenerate boxes and none at all included",
     against="from_tfod/targets.npz",
     tolerance="exact",
 )
@@ -57,6 +58,8 @@ def test_matches_are_tfods(config):
     boxes, anchors = tf.constant(TFOD["groundtruth"]), tf.constant(TFOD["anchors"])
     valid = np.arange(boxes.shape[1]) < TFOD["counts"][:, None]
     # As in odtk.boxes.targets: padding is like nothing at all.
-    overlaps = tf.where(valid[..., None], build_similarity(config_of_both.similarity_calculator)(boxes, anchors), -1.0)
+    overlaps = tf.where(
+        valid[..., None], build_similarity(config_of_both.similarity_calculator)(boxes, anchors), NOTHING
+    )
     got = build_argmax_match(config_of_both.matcher)(overlaps, tf.constant(valid))
     np.testing.assert_array_equal(got, TFOD[f"match {config}"])

@@ -353,12 +353,11 @@ class TestLosses:
 def test_the_predictor_reads_its_options():
     ssd = changed(
         "box_coder { square_box_coder { } } add_background_class: false",
-        PREDICTOR
-        % "box_code_size: 3 score_converter: SIGMOID use_depthwise: true apply_conv_hyperparams_to_heads: true",
+        PREDICTOR % "box_code_size: 3 use_depthwise: true apply_conv_hyperparams_to_heads: true",
     ).model.ssd
     predictor = ssd.box_predictor.weight_shared_convolutional_box_predictor
     heads = build_shared_heads(predictor, channels=(8,) * 5, anchors_per_location=6, num_outputs=3)
-    assert (heads.box_code_size, heads.sigmoid_scores) == (3, True)
+    assert heads.box_code_size == 3
     assert heads.box_conv.filters == 18
     assert heads.box_conv.pointwise_regularizer is not None
     assert heads.box_tower.convs[0].pointwise_regularizer is None

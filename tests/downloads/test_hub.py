@@ -120,6 +120,8 @@ def test_a_folder_goes_there_and_comes_back(tmp_path):
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "pets/pipeline.config").read_bytes() == config
         assert (tmp_path / "pets/saved_model/saved_model.pb").read_bytes() == b"graph"
+        done = odtk(hub, tmp_path, "download", "hf://me/pets", "--overwrite")
+        assert done.returncode == 0, done.stderr
         done = odtk(hub, tmp_path, "download", "hf://me/absent")
         assert done.returncode == 1
         assert f"error: hf://me/absent cannot be downloaded from {hub.address}: there is no such model" in done.stderr

@@ -16,7 +16,10 @@ from odtk.exporting.open_model import open_model
 from odtk.exporting.openvino_import import import_openvino
 from odtk.exporting.trained_model import TrainedModel
 
+onnx = pytest.importorskip("onnx", reason="the extra odtk[onnx] is not installed")
 pytest.importorskip("tf2onnx", reason="the extra odtk[onnx] is not installed")
+from onnx_graphs import refused_by_tensorrt  # noqa: E402, it imports onnx
+
 if importlib.util.find_spec("openvino") is None:
     pytest.skip("the extra odtk[openvino] is not installed", allow_module_level=True)
 openvino = import_openvino()
@@ -65,6 +68,8 @@ def test_a_file_finds_what_its_checkpoint_finds(name, source, expected, tmp_path
     row = FORMATS[name]
     assert row.refuses(source.config, source.options) is None
     row.write(source, str(tmp_path / row.path))
+    if name == "onnx":
+        assert refused_by_tensorrt(onnx.load(tmp_path / row.path)) == []
     model = open_model(tmp_path)
     for found, exact in zip(model.detect_batch(images()), expected, strict=True):
         assert_same(found, exact)

@@ -17,6 +17,7 @@ from odtk.exporting.trained_model import TrainedModel
 onnx = pytest.importorskip("onnx", reason="the extra odtk[onnx] is not installed")
 optimizer = pytest.importorskip("tf2onnx.optimizer", reason="the extra odtk[onnx] is not installed")
 pytest.importorskip("onnxruntime", reason="the extra odtk[onnx] is not installed")
+from onnx_graphs import graphs_in, refused_by_tensorrt  # noqa: E402, it imports onnx
 
 LABELS = b"item { id: 1 name: 'cat' } item { id: 2 name: 'dog' } item { id: 3 name: 'b\xc3\xa4r' }"
 ROW = FORMATS["onnx"]
@@ -68,9 +69,23 @@ def test_signature_and_metadata(path):
     assert b"tf_half_pixel_for_nn" not in path.read_bytes(), "which ONNX has given up"
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("NonMaxSuppression") == 3, "two floors, then all; none of them in a loop"
+    (loop,) = refused_by_tensorrt(model)
+    assert loop.startswith("Loop "), "over the images of a batch, which image_tensor has not"
     texts = {entry.key: entry.value for entry in model.metadata_props}
     assert embedded.names_in(texts, "model.onnx") == {1: "cat", 2: "dog", 3: "bär"}
     assert "ssd {" in texts[embedded.CONFIG]
+
+
+def test_what_tensorrt_refuses_is_found_in_inner_graphs_too():
+    make, int64 = onnx.helper, onnx.TensorProto.INT64
+    value = make.make_tensor_value_info
+    numbers = [make.make_tensor(f"n{size}", int64, [1], [size]) for size in (3840, 3841)]
+    picks = [make.make_node("TopK", ["x", name], [f"v{name}", f"i{name}"], name) for name in ("n3840", "n3841", "n")]
+    inner = make.make_graph(picks, "inner", [], [], numbers)
+    branch = make.make_node("If", ["yes"], ["y"], "branch", then_branch=inner, else_branch=inner)
+    model = make.make_model(make.make_graph([branch], "outer", [value("yes", onnx.TensorProto.BOOL, [])], []))
+    assert len(list(graphs_in(model.graph))) == 3
+    assert refused_by_tensorrt(model) == ["If branch", *["TopK n3841 of [3841]", "TopK n of n"] * 2]
 
 
 def test_it_finds_what_the_detector_finds_in_batches_of_several_sizes(detector, path):

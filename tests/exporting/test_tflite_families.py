@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from golden_cases import family_case, resnet50_case, variant_case
 from synthetic_weights import synthetic_image
 from tflite_exports import assert_same, source_of, trained
@@ -12,8 +13,10 @@ from odtk import pipeline
 from odtk.detectors.build import build_detector
 from odtk.exporting import tflite_file, tflite_model
 from odtk.exporting.agreement import compare
+from odtk.exporting.formats import QUANTIZATIONS
 from odtk.exporting.tflite_model_tables import ModelTables
 from odtk.exporting.tflite_refusals import tolerance
+from odtk.records import shards
 from odtk.tools.export import export
 
 pytestmark = pytest.mark.slow
@@ -118,24 +121,47 @@ def nearest_apart(exact, found) -> np.ndarray:
     return np.where(exact.classes[:, None] == found.classes[None], apart, 1.0).min(axis=1)
 
 
+def calibrated_by(pictures, path):
+    """The config of the case, with records of these pictures."""
+    features = []
+    for picture in pictures:
+        encoded = tf.train.BytesList(value=[tf.io.encode_png(picture).numpy()])
+        features.append(tf.train.Features(feature={"image/encoded": tf.train.Feature(bytes_list=encoded)}))
+    shards.write_records(path, [tf.train.Example(features=each).SerializeToString() for each in features])
+    config = pipeline.parse(pipeline.format(resnet50_case().config), "")
+    config.train_input_reader.Clear()
+    config.train_input_reader.tf_record_input_reader.input_path.append(str(path))
+    return config
+
+
 def test_quantized_golden_weights_are_within_the_formats_tolerance(tmp_path):
     """ResNet-50 with 37 classes: float16 is exact enough to be compared object by object, and halves the file.
 
-    Of the crowds that these weights find, two of a hundred may be another anchor's box, of about the same score.
+    Of the crowds that these weights find (a hundred objects in each picture, with scores from 0.24 to 0.25), two of a
+    hundred may be another anchor's box, of about the same score. Weights in int8 exchange more of them, mostly among
+    the last ones: 19 of 200 were another's with dynamic, 33 with int8, and scores were off by 0.0044 and 0.012.
     """
     case = resnet50_case()
+    config = calibrated_by([*PICTURES, *(synthetic_image(seed, 150, 200) for seed in range(52, 58))], tmp_path / "r")
     detector, sizes = built(case), {}
     exact = [trained(detector, case.config).detect(picture) for picture in PICTURES]
-    for quantize in ("none", "float16", "dynamic"):
-        path, source = tmp_path / f"{quantize}.tflite", source_of(detector, case.config, quantize=quantize)
+    best = [one.take(np.arange(20)) for one in exact]
+    for quantize in QUANTIZATIONS:
+        path, source = tmp_path / f"{quantize}.tflite", source_of(detector, config, quantize=quantize)
         tflite_file.write(source, str(path))
         sizes[quantize] = path.stat().st_size
         model = tflite_model.load(path)
         found, allowed = [model.detect(picture) for picture in PICTURES], tolerance(source.options)
         agreement = compare(exact, found)
-        if quantize != "dynamic":
+        assert agreement.objects == 200
+        if quantize in ("none", "float16"):
             assert replace(agreement, boxes=0.0).problems(allowed) == []
             apart = [nearest_apart(one, other) for one, other in zip(exact, found, strict=True)]
             assert np.mean(np.concatenate(apart) > allowed.boxes) <= 0.02
+        else:
+            assert agreement.missing == agreement.extra <= {"dynamic": 30, "int8": 50}[quantize]
+            assert agreement.boxes <= allowed.boxes
+            assert agreement.scores <= {"dynamic": 0.01, "int8": 0.02}[quantize]
+            assert compare(best, found).missing <= {"dynamic": 1, "int8": 4}[quantize], "of 40"
     assert sizes["float16"] < 0.55 * sizes["none"]
-    assert sizes["dynamic"] < 0.3 * sizes["none"]
+    assert max(sizes["dynamic"], sizes["int8"]) < 0.3 * sizes["none"]

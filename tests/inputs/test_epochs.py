@@ -84,7 +84,11 @@ READERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+SLOW = ("in order", "one of three")  # orders that the others have as parts
+CASES = [pytest.param(READERS[name], id=name, marks=[pytest.mark.slow] * (name in SLOW)) for name in READERS]
+
+
+@pytest.mark.parametrize("reader", CASES)
 def test_a_resumed_run_reads_the_tail_of_the_uninterrupted_one(folder, reader):
     """The same images, augmented alike, from within an epoch, from its end, and from a later one."""
     patterns = ("[01].record", "[23].record") if "weights" in reader else ("*",)

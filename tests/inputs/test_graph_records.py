@@ -112,7 +112,14 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("case", "where"), [("evaluation", "local"), ("shuffled", "ram"), ("a mix", "local")])
+@pytest.mark.parametrize(
+    ("case", "where"),
+    [
+        pytest.param("evaluation", "local", marks=pytest.mark.slow),
+        ("shuffled", "ram"),
+        pytest.param("a mix", "local", marks=pytest.mark.slow),
+    ],
+)
 def test_the_examples_and_what_is_told_of_the_skipped_ones_are_those_of_the_other_filter(folder, case, where):
     build, options = CASES[case]
     start = "ram://graph" if where == "ram" else str(folder)
@@ -130,6 +137,7 @@ def test_a_resumed_run_reads_on_where_it_stopped_and_finds_what_is_damaged_there
     assert_equal(run(GraphRecordFilter, build_train_dataset, config, start=start), (batches[stop:], *told))
 
 
+@pytest.mark.slow
 def test_what_was_used_and_cannot_be_read_again_is_looked_at_when_it_comes_again(folder, monkeypatch):
     """Where a box is bad, or a neighbor is damaged: none of these records is a bad one."""
     record_filter, boxes = GraphRecordFilter(NUM_BAD), BadBoxes()
@@ -193,6 +201,7 @@ def mix(tmp_path):
     return a_config(tmp_path, [str(tmp_path / "x"), str(tmp_path / "y")], weights)
 
 
+@pytest.mark.slow
 def test_an_input_of_a_mix_may_repeat_its_bad_records_many_times(mix):
     record_filter = GraphRecordFilter(5)
     dataset = build_train_dataset(mix, a_resize(), 2, record_filter=record_filter).take(20)
@@ -202,6 +211,7 @@ def test_an_input_of_a_mix_may_repeat_its_bad_records_many_times(mix):
     assert len(record_filter.finish()) == 2
 
 
+@pytest.mark.slow
 def test_too_many_bad_ones_in_a_row_are_told_of_even_if_they_are_few(mix, monkeypatch):
     monkeypatch.setattr(graph_filter, "_MOST_IN_A_ROW", 3)
     record_filter = GraphRecordFilter(5)

@@ -143,13 +143,6 @@ def test_square_boxes_have_three_codes(maps):
     assert logits.shape == (2, 3 * (24 + 6), 4)
 
 
-def test_sigmoid_scores_are_those_of_inference_alone(maps):
-    heads = make_heads(sigmoid_scores=True)
-    _, logits = heads(maps, training=True, norm_training=False)
-    assert logits.numpy().min() < 0
-    np.testing.assert_allclose(heads(maps)[1], tf.sigmoid(logits), atol=1e-6)
-
-
 @pytest.mark.parametrize("pointwise", [False, True])
 @pytest.mark.parametrize("predictions", [False, True])
 def test_what_the_config_rules_of_separable_convolutions(maps, pointwise, predictions):

@@ -216,9 +216,9 @@ CASES = {
         "weighted_sigmoid_focal trains for SIGMOID",
     ),
     "unsupported option": (
-        [(f"{SSD}.use_confidences_as_targets", "true")],
+        [(f"{SSD}.mask_head_config.mask_height", "14")],
         "error",
-        f"{SSD}.use_confidences_as_targets",
+        f"{SSD}.mask_head_config",
         "does not implement",
     ),
     "unsupported alternative": (
@@ -252,9 +252,9 @@ CASES = {
         "with use_static_shapes: true",
     ),
     "augmentation": (
-        [(f"{TRAIN}.data_augmentation_options[+].random_self_concat_image", "{}")],
+        [(f"{TRAIN}.data_augmentation_options[+].autoaugment_image", "{}")],
         "error",
-        f"{TRAIN}.data_augmentation_options[2].random_self_concat_image",
+        f"{TRAIN}.data_augmentation_options[2].autoaugment_image",
         "does not implement it",
     ),
     "metrics": (

@@ -231,6 +231,7 @@ def test_an_archive_that_was_here_already_is_unpacked_and_stays(server, tmp_path
         (ARCHIVES[f"{MODEL}.tar.gz"][:-60], "is damaged"),
         (b"my notes", "is there already, but is neither a tar nor a zip"),
     ],
+    ids=["another archive", "a damaged one", "no archive"],
 )
 def test_what_lies_under_an_archives_name_and_cannot_be_used_stays(server, tmp_path, content, words):
     mine = tmp_path / f"{MODEL}.tar.gz"

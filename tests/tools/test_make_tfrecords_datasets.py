@@ -64,7 +64,7 @@ def test_every_image_is_in_one_split_with_its_bytes_and_boxes(drawn, run, tmp_pa
     document = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert document["records"] == {split: f"{split}.record-?????-of-00002" for split in SPLITS}
     assert shards.read_dataset(tmp_path / "out").val_records == report.records["val"]
-    assert shards.chosen_options(tmp_path / "out") == {"num-shards": 2}
+    assert shards.chosen_options(tmp_path / "out") == {"format": "voc", "num-shards": 2, "test-fraction": 0.2}
 
 
 def test_images_without_objects_are_negatives_and_shared_out(drawn, run, tmp_path):

@@ -712,6 +712,8 @@ def test_sums_that_an_out_of_memory_cut_off_are_told_with_the_remedy(config):
     assert raised.value.argument == "accumulate"
     with pytest.raises(OdtkError, match="although each device computes one image"), explained():
         raise SumsCutOff(2)
+    with pytest.raises(OdtkError, match="in a new process; in a notebook restart the runtime"), explained():
+        raise SumsCutOff(None)
 
 
 @pytest.mark.parametrize(

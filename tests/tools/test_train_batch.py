@@ -193,6 +193,15 @@ def test_trials_that_cut_off_the_sums_over_devices_end_with_a_number(
     assert raised.value.argument == argument
 
 
+def test_sums_that_an_earlier_run_cut_off_need_a_new_process(chosen, monkeypatch):
+    def largest(trials, sizes):
+        raise SumsCutOff(None)
+
+    monkeypatch.setattr(batch_choice.Trials, "largest", largest)
+    with pytest.raises(OdtkError, match="again in a new process"):
+        chosen(GPU, 100, replicas=2, **AUTO_BATCH)
+
+
 def test_a_run_keeps_the_batch_that_it_started_with(tmp_path):
     options = TrainingOptions(batch_size="auto")
     (tmp_path / "pipeline.config").write_text(pipeline.format(shipped(40)))

@@ -100,6 +100,15 @@ def test_where_a_failed_step_ends_all_sums_over_devices_nothing_more_is_tried(me
         assert tried[-1] == failed
 
 
+def test_sums_that_an_earlier_run_cut_off_are_told_from_these_trials():
+    def step(images):
+        raise tf.errors.CancelledError(None, None, CUT_OFF)
+
+    with pytest.raises(SumsCutOff) as raised:
+        Trials(step, GB).largest([1, 2])
+    assert (raised.value.failed, raised.value.fits) == (None, None)
+
+
 def test_sizes_have_four_binary_digits_at_the_front():
     sizes = round_sizes(80)
     assert sizes[:18] == [*range(1, 17), 18, 20]

@@ -179,7 +179,7 @@ def failing(experiment):
         manager = types.SimpleNamespace(write_rest=lambda: None)
         experiment.controller.train, experiment.controller.summary_manager = train, manager
         experiment.controller.strategy, experiment.task.micro_batches = tf.distribute.get_strategy(), 3
-        experiment.trainer = types.SimpleNamespace(split_further=split_further)
+        experiment.trainer = types.SimpleNamespace(split_further=split_further, finished_step=lambda: None)
         return experiment
 
     return fail
@@ -203,6 +203,12 @@ def test_a_step_is_not_tried_again_where_sums_over_devices_were_cut_off(failing,
     with pytest.raises(SumsCutOff) as raised:
         run(failing(errors), 5)
     assert (raised.value.failed, errors) == (3, [])
+
+
+def test_sums_that_an_earlier_run_cut_off_are_told_from_this_runs(failing):
+    with pytest.raises(SumsCutOff) as raised:
+        run(failing([error_of(tf.errors.CancelledError, CUT_OFF.format("group is cancelled"))]), 5)
+    assert raised.value.failed is None
 
 
 def test_sums_that_something_else_cut_off_are_no_want_of_memory(failing):

@@ -131,6 +131,24 @@ def test_after_a_nan_a_run_on_two_devices_goes_back_and_is_diagnosed(tmp_path):
     assert found["step"] == 1
 
 
+@pytest.mark.slow
+def test_a_replica_that_runs_out_of_memory_while_another_waits_for_the_first_sum_of_all_ends_the_run(tmp_path):
+    """TensorFlow sums no more then; that it was for want of memory, and in how many micro-batches, is still known."""
+    found = what_came_out(tmp_path, ["out of memory, 2", "synced, 2"])
+    ended, later = found["out of memory, 2"], found["synced, 2"]
+    assert (ended["failed"], ended["step"]) == (1, 0)
+    assert (later["failed"], later["step"]) == (None, 0), "the next run of the process"
+
+
+@pytest.mark.slow
+def test_a_replica_that_runs_out_of_memory_later_goes_on_with_less(tmp_path):
+    """Also while the other waits for a sum: TensorFlow knows by then who takes part."""
+    several, one = "out of memory later, 2", "frozen, 1"
+    found = what_came_out(tmp_path, [several, one])
+    test_losses_and_updates_are_those_of_one_device(found, several, one)
+    assert [line.partition(". ")[0] for line in found[several]["lines"]] == ["warning: Out of memory in step 2"]
+
+
 def test_a_batch_is_diagnosed_with_the_weights_of_several_devices(runs):
     assert runs["own, 2"]["diagnosis"] == "All weights, outputs of layers, losses and gradients are finite."
 

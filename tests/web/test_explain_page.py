@@ -1,12 +1,15 @@
 """Looking inside: the command for a picture, and what it wrote by layer and channel."""
 
+import io
 import json
 
 import pytest
 from fake_runs import jpeg, trained_project
 from running_studio import post
 
+from odtk.web.commands import command
 from odtk.web.result_views.explained import explained_folder, read_explained
+from odtk.web.result_views.tried import PICTURES, keep, tried_file, tried_folder
 
 DOCUMENT = {
     "pictures": [{
@@ -62,10 +65,28 @@ def test_a_picture_is_uploaded_and_explained(client, project, started):
         files={"file": ("a.png", jpeg())},
         data={"csrf": client.csrf, "method": "occlusion", "layer": "backbone/*", "channels": "0-3, 7"},
     )
+    picture = project.workspace.shown(tried_file(project, PICTURES))
     assert started == [
-        "odtk explain runs/pets projects/pets/tried/picture.png --output projects/pets/explained --method=occlusion "
+        f"odtk explain runs/pets {picture} --output projects/pets/explained --method=occlusion "
         "'--layer=backbone/*' --channels=0-3,7 --overwrite --json"
     ]
+
+
+def test_what_is_refused_leaves_the_last_picture_and_video_alone(client, project, monkeypatch):
+    kept = {keep(project, name, io.BytesIO(b"x")) for name in ("a.png", "b.mp4")}
+
+    def upload(name, **fields):
+        return client.post(
+            "/projects/pets/results/explain", files={"file": (name, jpeg())}, data={"csrf": client.csrf, **fields}
+        )
+
+    for name, fields in {"c.mp4": {}, "c.exe": {}, "c.png": {"method": "magic"}, "d.png": {"channels": "x"}}.items():
+        assert upload(name, **fields).status_code == 400
+        assert set(tried_folder(project).iterdir()) == kept
+    client.studio.background._tasks["explain:pets"] = (command("explain"), None)
+    assert "still being explained" in upload("c.png").text
+    del client.studio.background._tasks["explain:pets"]
+    assert set(tried_folder(project).iterdir()) == kept
 
 
 def test_a_picture_of_the_data_is_explained_with_its_annotation(client, project, started):

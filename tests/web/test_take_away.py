@@ -9,10 +9,13 @@ import pytest
 from fake_runs import export, trained_project
 from running_studio import post
 
+from odtk.atomic import write_text
+from odtk.errors import OdtkError
 from odtk.exporting.formats import FORMATS
 from odtk.queue import Job, Queue
 from odtk.web.result_views import take_away
-from odtk.web.result_views.zip_stream import zip_stream
+from odtk.web.result_views.take_away import weights_files
+from odtk.web.result_views.zip_stream import opened, zip_stream
 
 
 @pytest.fixture
@@ -46,6 +49,48 @@ def test_weights_are_a_zip_with_what_one_needs(client, project, kind, step):
     assert not [name for name in names if f"ckpt-{30 - step}" in name]
 
 
+def replace_checkpoint(run, old, new):
+    """What a training does: new files, then the state, then the old ones go."""
+    for path in run.glob(f"ckpt-{old}.*"):
+        (run / path.name.replace(str(old), str(new))).write_bytes(path.read_bytes().replace(b"20", b"30"))
+    write_text(run / "checkpoint", f'model_checkpoint_path: "ckpt-{new}"\n')
+    for path in run.glob(f"ckpt-{old}.*"):
+        path.unlink()
+
+
+def test_weights_that_are_replaced_while_they_are_sent_are_those_of_one_step(project):
+    sent = zip_stream(opened(lambda: weights_files(project, "last")))
+    first = next(sent)
+    replace_checkpoint(project.run, 20, 30)
+    with zipfile.ZipFile(io.BytesIO(first + b"".join(sent))) as archive:
+        assert archive.read("pets-last/ckpt-20.index") == b"pets 20 index"
+        assert b"ckpt-20" in archive.read("pets-last/checkpoint")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_weights_that_are_replaced_while_they_are_listed_are_listed_again(project, times):
+    """Once after each of the first lists."""
+    left = list(range(20, 20 + 10 * times, 10))
+
+    def listed():
+        found = weights_files(project, "last")
+        if left:
+            replace_checkpoint(project.run, left[0], left.pop(0) + 10)
+        return found
+
+    with zipfile.ZipFile(io.BytesIO(b"".join(zip_stream(opened(listed))))) as archive:
+        names = {name for name in archive.namelist() if "ckpt" in name}
+        step = 20 + 10 * times
+        assert names == {f"pets-last/ckpt-{step}.index", f"pets-last/ckpt-{step}.data-00000-of-00001"}
+        assert f"ckpt-{step}".encode() in archive.read("pets-last/checkpoint")
+
+
+def test_files_that_never_rest_are_said_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("odtk.web.result_views.zip_stream._PAUSE", 0)
+    with pytest.raises(OdtkError, match="being replaced"):
+        opened(lambda: [("a", tmp_path / "a")])
+
+
 def test_what_is_not_there_is_not_found(client, project):
     assert client.get("/projects/pets/take-away/weights/worst.zip").status_code == 404
     assert client.get("/projects/pets/take-away/exports/none.zip").status_code == 404
@@ -68,7 +113,7 @@ def test_an_export_is_shown_with_its_certificate_and_as_a_zip(client, project):
 def test_a_zip_comes_in_pieces(tmp_path):
     path = tmp_path / "large"
     path.write_bytes(bytes(5 << 20))
-    pieces = list(zip_stream([("large", path)]))
+    pieces = list(zip_stream(opened(lambda: [("large", path)])))
     assert max(map(len, pieces)) < 2 << 20
     assert len(pieces) > 4
 

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import struct
 
 import pytest
@@ -11,6 +12,7 @@ from fake_model_process import HalfModel
 from fake_runs import FAKE_MODEL, jpeg, trained_project
 from PIL import Image
 from running_studio import post, run_in_thread
+from starlette.concurrency import run_in_threadpool
 
 from odtk import thresholds
 from odtk.errors import DataError, OdtkError
@@ -168,14 +170,45 @@ def test_a_picture_without_scripts(client, project):
     assert "&lt;b&gt;dog&lt;/b&gt;" in text
     assert "<b>dog" not in text
     assert 'data-score="0.3" hidden' in text  # below 0.5
-    assert "odtk predict runs/pets projects/pets/tried/picture.jpg --output found" in text
+    assert re.search(r"odtk predict runs/pets projects/pets/tried/picture-\w{8}\.jpg --output found", text)
     assert client.get(found.address).content == jpeg(100, 50)
 
 
 def test_the_last_picture_takes_the_place_of_the_one_before(client, project):
     for name in ("a.jpg", "b.png"):
         client.post("/projects/pets/results/try", files={"file": (name, jpeg())}, data={"csrf": client.csrf})
-    assert sorted(path.name for path in tried.tried_folder(project).iterdir()) == ["picture.json", "picture.png"]
+    names = sorted(path.name for path in tried.tried_folder(project).iterdir())
+    assert [re.sub(r"-\w{8}", "", name) for name in names] == ["picture.json", "picture.png"]
+
+
+def test_of_two_pictures_at_once_none_gets_the_boxes_of_the_other(client, project, monkeypatch):
+    """The second one is uploaded and found in while the first is looked at."""
+    detect, found = client.studio.models.detect, []
+
+    async def slow(*given):
+        answer = await detect(*given)
+        if not found:
+            found.append(None)
+            await run_in_threadpool(tried.keep, project, "b.jpg", io.BytesIO(jpeg(300, 200)))
+            found.append(tried.tried_picture(project))
+        return answer
+
+    monkeypatch.setattr(client.studio.models, "detect", slow)
+    client.post("/projects/pets/results/try", files={"file": ("a.jpg", jpeg(100, 50))}, data={"csrf": client.csrf})
+    assert found == [None, None]  # no boxes of the one before
+    assert tried.tried_picture(project) is None  # nor of the first, whose answer came last
+    kept = tried.tried_file(project, tried.PICTURES)
+    assert kept.read_bytes() == jpeg(300, 200)
+    tried.note_found(kept, {"width": 300, "height": 200, "milliseconds": 1, "boxes": [], "classes": [], "scores": []})
+    assert tried.tried_picture(project).width == 300
+
+
+def test_a_file_in_use_stays_until_the_next_one(client, project):
+    first = tried.keep(project, "a.jpg", io.BytesIO(b"a"))
+    second = tried.keep(project, "b.jpg", io.BytesIO(b"b"), {project.workspace.shown(first)})
+    assert (first.exists(), tried.tried_file(project, tried.PICTURES)) == (True, second)
+    third = tried.keep(project, "c.jpg", io.BytesIO(b"c"))
+    assert list(tried.tried_folder(project).iterdir()) == [third]
 
 
 @pytest.mark.parametrize("name", ["run.sh", "a.svg", "../../x"])
@@ -189,9 +222,9 @@ def test_a_video_is_a_command_in_the_background(client, project, monkeypatch):
     started = []
     monkeypatch.setattr(client.studio.background, "start", lambda key, command: started.append(str(command)))
     client.post("/projects/pets/results/try", files={"file": ("Walk.MP4", b"film")}, data={"csrf": client.csrf})
+    video = project.workspace.shown(tried.tried_file(project, tried.VIDEOS))
     assert started == [
-        "odtk predict runs/pets projects/pets/tried/video.mp4 --output projects/pets/tried/found --save video,csv "
-        "--overwrite --json"
+        f"odtk predict runs/pets {video} --output projects/pets/tried/found --save video,csv --overwrite --json"
     ]
     made = tried.tried_folder(project) / "found" / "video.mp4"
     made.parent.mkdir()

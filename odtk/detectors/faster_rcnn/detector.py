@@ -36,6 +36,7 @@ class FasterRcnnDetector(Detector):
     """
 
     network: FasterRcnnNetwork
+    has_fixed_raw_detections = True  # those of the proposals
 
     def __init__(
         self,

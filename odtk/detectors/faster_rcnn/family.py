@@ -89,8 +89,9 @@ class FasterRcnn(Family):
         yield from validation.suppression(processing.batch_non_max_suppression, f"{path}.batch_non_max_suppression")
         yield from validation.score_converter(processing, path, loss)
         yield from validation.calibration(processing, path)
-        softmax = f"{self.path}.second_stage_classification_loss.weighted_softmax"
-        yield from validation.logit_scale(losses.weighted_softmax, softmax)
+        for name in ("weighted_softmax", "weighted_logits_softmax"):
+            place = f"{self.path}.second_stage_classification_loss.{name}"
+            yield from validation.logit_scale(getattr(losses, name), place)
 
     def build(self, model: model_pb2.DetectionModel) -> FasterRcnnDetector:
         """See `Family`."""

@@ -93,13 +93,13 @@ FASTER_RCNN: dict[str, Fields] = {
         for kind in (
             "WeightedSigmoidClassificationLoss",
             "WeightedSoftmaxClassificationLoss",
+            "WeightedSoftmaxClassificationAgainstLogitsLoss",
             "SigmoidFocalClassificationLoss",
         )
     },
     "ClassificationLoss": Fields(
-        "weighted_sigmoid weighted_softmax weighted_sigmoid_focal",
+        "weighted_sigmoid weighted_softmax weighted_sigmoid_focal weighted_logits_softmax",
         refused={
-            "weighted_logits_softmax": "its targets are another model's logits, and records hold classes",
             "bootstrapped_sigmoid": _AS_SOFTMAX,
             "penalty_reduced_logistic_focal_loss": _AS_SOFTMAX,
             "weighted_dice_classification_loss": _AS_SOFTMAX,

@@ -31,7 +31,7 @@ class AnchorMatching:
     """How training matches boxes and anchors."""
 
     similarity_name: str
-    """What `similarity` measures: "iou", "ioa" or "thresholded_iou"."""
+    """What `similarity` measures: "iou", "ioa", "thresholded_iou" or "neg_sq_dist"."""
     similarity: Callable
     """(boxes [..., n, 4], anchors [..., m, 4]) to [..., n, m]"""
     matched_threshold: float

@@ -45,6 +45,45 @@ def ssd_anchors(grid, path: str, num_maps: int) -> Iterator[Finding]:
         yield from _pixels(grid, path, kind, num_maps)
 
 
+def flexible_anchors(grids, path: str, finest: int, coarsest: int, shared: bool) -> Iterator[Finding]:
+    """A flexible_grid_anchor_generator, for a network with one feature map per level from `finest` to `coarsest`.
+
+    `shared`: all maps share heads. As what was meant is not known, the edits choose anchors that fit any such network.
+    """
+    parent, num_maps = f"{path.rpartition('.')[0]}.multiscale_anchor_generator", coarsest - finest + 1
+    levels = ((f"{parent}.min_level", finest), (f"{parent}.max_level", coarsest))
+    edits = (*levels, (f"{parent}.aspect_ratios", "[1.0, 2.0, 0.5]"))
+    if len(grids.anchor_grid) != num_maps:
+        text = f"has {len(grids.anchor_grid)} entries for the {_maps(num_maps)} of this network: it takes one for each."
+        yield error(f"{path}.anchor_grid", text, *edits)
+    counts = [len(grid.base_sizes) for grid in grids.anchor_grid]
+    if shared and len(set(counts)) > 1:
+        text = (
+            f"has {', '.join(map(str, counts))} anchors at a cell, by map, while all maps share the heads of a "
+            "weight_shared_convolutional_box_predictor; TFOD refuses that."
+        )
+        yield error(f"{path}.anchor_grid", text, *edits)
+    for index, grid in enumerate(grids.anchor_grid):
+        for name, text in _of_grid(grid):
+            yield error(f"{path}.anchor_grid[{index}]{name}", text, *edits)
+
+
+def _of_grid(grid) -> Iterator[tuple[str, str]]:
+    """What is wrong with one map's anchors: where, below the grid, and the text."""
+    sizes, ratios = list(grid.base_sizes), list(grid.aspect_ratios)
+    if not sizes or len(sizes) != len(ratios):
+        yield (
+            "",
+            f"has {len(sizes)} base_sizes and {len(ratios)} aspect_ratios; each anchor at a cell has one of both.",
+        )
+    for name, values in (("base_sizes", sizes), ("aspect_ratios", ratios)):
+        if any(not 0 < value < math.inf for value in values):
+            yield f".{name}", "needs numbers above 0."
+    for name in ("height_stride", "width_stride"):
+        if getattr(grid, name) < 1:
+            yield f".{name}", "is 0; a stride is at least 1 pixel, or all anchors lie at one place."
+
+
 def alike_on_all_maps(grid, path: str) -> Iterator[Finding]:
     """An ssd_anchor_generator, for heads that all maps share."""
     others = len(grid.aspect_ratios) + (grid.interpolated_scale_aspect_ratio > 0)

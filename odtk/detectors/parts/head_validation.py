@@ -18,6 +18,16 @@ def shared_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
         yield error(field, f"is {predictor.depth}; its layers need channels.", (field, 256))
 
 
+def sigmoids_in_exports(path: str, post_processing: str) -> Finding:
+    """The shared heads at `path` make sigmoids, before the score_converter of the message at `post_processing`."""
+    field = f"{path}.score_converter"
+    text = (
+        "is SIGMOID: exported models make sigmoids of the logits, before post_processing.score_converter, while "
+        "evaluation has the logits, in TFOD and so in odtk. Their scores are not the same."
+    )
+    return warning(field, text, (field, "IDENTITY"), (f"{post_processing}.score_converter", "SIGMOID"))
+
+
 def map_heads(predictor, path: str, code_size: int) -> Iterator[Finding]:
     """A convolutional_box_predictor, for a box coder of `code_size` numbers."""
     yield from _heads(predictor, path, code_size)

@@ -36,7 +36,6 @@ def build_shared_heads(
         dropout_rate=1 - predictor.dropout_keep_probability if predictor.use_dropout else None,
         box_code_size=predictor.box_code_size,
         box_clip_range=(clip.min, clip.max) if predictor.HasField("box_encodings_clip_range") else None,
-        sigmoid_scores=predictor.score_converter == predictor.SIGMOID,
         name="heads",
     )
 

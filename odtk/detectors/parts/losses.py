@@ -31,6 +31,14 @@ def build_classification_loss(message: losses_pb2.ClassificationLoss) -> Callabl
             )
         case "weighted_softmax":
             return functools.partial(losses.softmax_cross_entropy, logit_scale=message.weighted_softmax.logit_scale)
+        case "weighted_logits_softmax":
+            scale = message.weighted_logits_softmax.logit_scale
+            return functools.partial(losses.softmax_against_logits, logit_scale=scale)
+        case "weighted_dice_classification_loss":
+            dice = message.weighted_dice_classification_loss
+            return functools.partial(
+                losses.dice, squared=dice.squared_normalization, are_probabilities=dice.is_prediction_probability
+            )
         case "bootstrapped_sigmoid":
             boot = message.bootstrapped_sigmoid
             return functools.partial(losses.bootstrapped_sigmoid, alpha=boot.alpha, hard=boot.hard_bootstrap)

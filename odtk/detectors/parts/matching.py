@@ -26,8 +26,11 @@ def build_similarity(calculator: region_similarity_calculator_pb2.RegionSimilari
     if calculator.HasField("thresholded_iou_similarity"):
         threshold = calculator.thresholded_iou_similarity.iou_threshold
         return functools.partial(geometry.thresholded_iou, iou_threshold=threshold)
-    kind = calculator.WhichOneof("region_similarity")
-    return {"iou_similarity": geometry.iou, "ioa_similarity": geometry.ioa}[kind]
+    return {
+        "iou_similarity": geometry.iou,
+        "ioa_similarity": geometry.ioa,
+        "neg_sq_dist_similarity": geometry.neg_sq_dist,
+    }[calculator.WhichOneof("region_similarity")]
 
 
 def build_anchor_matching(

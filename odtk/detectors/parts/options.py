@@ -74,11 +74,9 @@ MATCHING: Options = {
         },
     ),
     "RegionSimilarityCalculator": Fields(
-        "iou_similarity ioa_similarity thresholded_iou_similarity",
-        refused={
-            "neg_sq_dist_similarity": "it is never above 0 and argmax_matcher's thresholds never below: no box matches",
-        },
+        "iou_similarity ioa_similarity thresholded_iou_similarity neg_sq_dist_similarity",
     ),
+    "NegSqDistSimilarity": Fields(),
     "ThresholdedIouSimilarity": Fields("iou_threshold"),
     "IouSimilarity": Fields(),
     "IoaSimilarity": Fields(),
@@ -118,6 +116,16 @@ SSD_ANCHORS: Options = {
     "SsdAnchorGenerator": Fields("""num_layers min_scale max_scale scales aspect_ratios interpolated_scale_aspect_ratio
         reduce_boxes_in_lowest_layer base_anchor_height base_anchor_width height_stride width_stride height_offset
         width_offset"""),
+}
+
+FLEXIBLE_ANCHORS: Options = {
+    "FlexibleGridAnchorGenerator": Fields(
+        "anchor_grid",
+        refused={
+            "normalize_coordinates": "boxes are relative to the image, and so must anchors be",
+        },
+    ),
+    "AnchorGrid": Fields("base_sizes aspect_ratios height_stride width_stride height_offset width_offset"),
 }
 
 POST_PROCESSING: Options = {
@@ -183,13 +191,12 @@ LOSS: Options = {
     "WeightedL2LocalizationLoss": Fields(without_effect=_ANCHORWISE),
     "WeightedSmoothL1LocalizationLoss": Fields("delta", without_effect=_ANCHORWISE),
     "ClassificationLoss": Fields(
-        "weighted_sigmoid weighted_softmax bootstrapped_sigmoid weighted_sigmoid_focal",
-        refused={
-            "weighted_logits_softmax": "its targets are another model's logits, and records hold classes",
-            "penalty_reduced_logistic_focal_loss": "it is CenterNet's, for heat maps",
-            "weighted_dice_classification_loss": "it is for masks, and this model predicts boxes",
-        },
+        """weighted_sigmoid weighted_softmax bootstrapped_sigmoid weighted_sigmoid_focal weighted_logits_softmax
+        penalty_reduced_logistic_focal_loss weighted_dice_classification_loss""",
     ),
+    "WeightedSoftmaxClassificationAgainstLogitsLoss": Fields("logit_scale", without_effect=_ANCHORWISE),
+    "PenaltyReducedLogisticFocalLoss": Fields("alpha beta"),
+    "WeightedDiceClassificationLoss": Fields("squared_normalization is_prediction_probability"),
     "WeightedSigmoidClassificationLoss": Fields(without_effect=_ANCHORWISE),
     "WeightedSoftmaxClassificationLoss": Fields("logit_scale", without_effect=_ANCHORWISE),
     "BootstrappedSigmoidClassificationLoss": Fields("alpha hard_bootstrap", without_effect=_ANCHORWISE),

@@ -15,6 +15,9 @@ _CONVERTER_OF_LOSS = {
     "weighted_sigmoid_focal": "SIGMOID",
     "bootstrapped_sigmoid": "SIGMOID",
     "weighted_softmax": "SOFTMAX",
+    "weighted_logits_softmax": "SOFTMAX",
+    "penalty_reduced_logistic_focal_loss": "SIGMOID",
+    "weighted_dice_classification_loss": "SIGMOID",
 }
 
 
@@ -87,10 +90,12 @@ def losses(loss, path: str) -> Iterator[Finding]:
     if loss.HasField("hard_example_miner") and loss.localization_loss.HasField("weighted_iou"):
         text = "does not go with weighted_iou: TFOD does not know that loss by image, and fails."
         yield error(miner, text, (miner, ""))
-    if classification == "weighted_softmax":
-        yield from logit_scale(
-            loss.classification_loss.weighted_softmax, f"{path}.classification_loss.weighted_softmax"
-        )
+    if loss.HasField("hard_example_miner") and classification == "weighted_dice_classification_loss":
+        text = "does not go with weighted_dice_classification_loss, which is not one of anchors; TFOD fails with both."
+        yield error(miner, text, (miner, ""))
+    if classification in ("weighted_softmax", "weighted_logits_softmax"):
+        scaled = getattr(loss.classification_loss, classification)
+        yield from logit_scale(scaled, f"{path}.classification_loss.{classification}")
     fraction = loss.random_example_sampler.positive_sample_fraction
     if not 0 < fraction <= 1:
         text = f"is {fraction:g}; it is the positives' share of the anchors, above 0 and up to 1."

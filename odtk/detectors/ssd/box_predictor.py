@@ -19,6 +19,12 @@ class BoxPredictor(NamedTuple):
     paths: Callable[[tf_keras.layers.Layer], CheckpointPaths]
 
 
+def makes_sigmoids(predictor: box_predictor_pb2.BoxPredictor) -> bool:
+    """Whether exported models make sigmoids of its logits, before those of post_processing."""
+    shared = predictor.weight_shared_convolutional_box_predictor
+    return predictor.HasField("weight_shared_convolutional_box_predictor") and shared.score_converter == shared.SIGMOID
+
+
 def build_box_predictor(
     predictor: box_predictor_pb2.BoxPredictor, channels: Sequence[int], per_location: Sequence[int], num_outputs: int
 ) -> BoxPredictor:

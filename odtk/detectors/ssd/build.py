@@ -9,7 +9,7 @@ from odtk.detectors.parts.resizer import build_resizer
 from odtk.detectors.parts.score_conversion import build_score_converter
 from odtk.detectors.parts.suppression import build_suppression
 from odtk.detectors.ssd import checkpoint_paths
-from odtk.detectors.ssd.box_predictor import build_box_predictor
+from odtk.detectors.ssd.box_predictor import build_box_predictor, makes_sigmoids
 from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
 from odtk.detectors.ssd.detector import SsdDetector, SsdNetwork
 from odtk.detectors.ssd.extractor import FeatureExtractor
@@ -51,6 +51,7 @@ def build_ssd(ssd: ssd_pb2.Ssd, extractor: FeatureExtractor, input_size: InputSi
         suppression=build_suppression(ssd.post_processing.batch_non_max_suppression),
         score_converter=build_score_converter(ssd.post_processing),
         background=background,
+        sigmoid_in_exports=makes_sigmoids(ssd.box_predictor),
         class_agnostic=ssd.post_processing.batch_non_max_suppression.use_class_agnostic_nms,
         freeze_batch_norm=ssd.freeze_batchnorm,
         input_size=input_size,
@@ -75,6 +76,7 @@ def build_training(ssd: ssd_pb2.Ssd) -> SsdTraining:
         normalize_by_code_size=ssd.normalize_loc_loss_by_codesize,
         positive_fraction=sampler.positive_sample_fraction if ssd.loss.HasField("random_example_sampler") else None,
         mining=_mining(ssd.loss),
+        implicit_weight=ssd.implicit_example_weight if ssd.use_confidences_as_targets else None,
     )
 
 

@@ -7,20 +7,19 @@ import tensorflow as tf
 import tf_keras
 
 from odtk.boxes import targets
-from odtk.boxes.anchors import MultiscaleAnchors
 from odtk.boxes.coding import FasterRcnnCoder, MeanStddevCoder, SquareCoder
 from odtk.boxes.sampling import hard_examples, sample_negatives
-from odtk.boxes.ssd_anchors import SsdAnchors
 from odtk.boxes.suppression import SuppressionParams, class_agnostic_suppression, multiclass_suppression
 from odtk.checkpoints.object_graph import as_trackable
 from odtk.detectors.candidates import Candidates, Level
 from odtk.detectors.detector import Detector, FineTunePlan, LossSums
 from odtk.detectors.parts import image_padding
+from odtk.detectors.parts.anchors import AnchorLayout
 from odtk.detectors.parts.input_size import InputSize
 from odtk.detectors.parts.kept_detections import named
 from odtk.detectors.ssd.checkpoint_parts import CheckpointParts
 from odtk.detectors.ssd.checkpoint_paths import CheckpointPaths
-from odtk.detectors.ssd.training import Background, SsdTraining
+from odtk.detectors.ssd.training import Background, SsdTraining, by_confidence
 
 
 class SsdNetwork(tf_keras.Model):
@@ -65,7 +64,7 @@ class SsdDetector(Detector):
         self,
         network: SsdNetwork,
         preprocess: Callable,
-        anchors: MultiscaleAnchors | SsdAnchors,
+        anchors: AnchorLayout,
         finest_level: int,
         coder: FasterRcnnCoder | MeanStddevCoder | SquareCoder,
         resize: Callable,
@@ -78,6 +77,7 @@ class SsdDetector(Detector):
         input_size: InputSize,
         paths: Callable[[SsdNetwork], CheckpointPaths],
         parts: CheckpointParts,
+        sigmoid_in_exports: bool = False,
         class_agnostic: bool = False,
         freeze_batch_norm: bool = False,
         name: str | None = None,
@@ -89,6 +89,7 @@ class SsdDetector(Detector):
         self.num_classes = num_classes
         self.training_params, self.suppression = training, suppression
         self.score_converter, self.background = score_converter, background
+        self.sigmoid_in_exports = sigmoid_in_exports
         self.class_agnostic = class_agnostic
         self._suppress = class_agnostic_suppression if class_agnostic else multiclass_suppression
         self.freeze_batch_norm = freeze_batch_norm
@@ -131,9 +132,11 @@ class SsdDetector(Detector):
         """`Loss/localization_loss` and `Loss/classification_loss`, weighted and normalized according to the config."""
         params = self.training_params
         assigned = self.assign_targets(predictions["anchors"], groundtruth)
+        class_targets = self.background.one_hot(assigned.classes, self.num_classes)
+        if params.implicit_weight is not None:
+            assigned, class_targets = by_confidence(assigned, class_targets, params.implicit_weight)
         if params.positive_fraction is not None:
             assigned = _sampled(assigned, self.background, params.positive_fraction)
-        class_targets = self.background.one_hot(assigned.classes, self.num_classes)
         localization = params.localization_loss(
             predictions["box_encodings"], assigned.box_encodings, assigned.box_weights
         )
@@ -189,6 +192,15 @@ class SsdDetector(Detector):
             "raw_detection_scores": all_scores,
         }
 
+    def as_exported(self, predictions: dict) -> dict:
+        """With sigmoids in place of the logits, if the config's box predictor makes them.
+
+        TFOD's does where it is built for inference; the one that TFOD evaluates is built for training.
+        """
+        if not self.sigmoid_in_exports:
+            return predictions
+        return predictions | {"class_logits": tf.sigmoid(predictions["class_logits"])}
+
     def pyramid(self, predictions: dict) -> dict[str, tf.Tensor]:
         """The maps that boxes are predicted from: "P3" has a stride of 2 ** 3 pixels."""
         maps = predictions["feature_maps"]
@@ -236,8 +248,11 @@ class SsdDetector(Detector):
 
 def _sampled(assigned: targets.Targets, background: Background, positive_fraction: float) -> targets.Targets:
     """The targets, with weight 0 for anchors that sampling does not select."""
-    drawn = sample_negatives(background.positive(assigned.classes), assigned.class_weights > 0, positive_fraction)
-    return assigned._replace(class_weights=assigned.class_weights * drawn, box_weights=assigned.box_weights * drawn)
+    weights = assigned.class_weights
+    counted = (tf.reduce_mean(weights, axis=2) if weights.shape.rank == 3 else weights) > 0
+    drawn = sample_negatives(background.positive(assigned.classes), counted, positive_fraction)
+    of_classes = drawn[..., None] if weights.shape.rank == 3 else drawn
+    return assigned._replace(class_weights=weights * of_classes, box_weights=assigned.box_weights * drawn)
 
 
 def _true_windows(true_image_shapes, image_size):

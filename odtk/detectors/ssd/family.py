@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from odtk.detectors.family import Family
 from odtk.detectors.parts import anchor_validation, head_validation, image_validation, validation
 from odtk.detectors.parts.anchor_grid import AnchorGrid, AnchorMatching
-from odtk.detectors.parts.anchor_shapes import shapes_of
+from odtk.detectors.parts.anchor_shapes import flexible_shapes_of, shapes_of
 from odtk.detectors.parts.input_size import InputSize
-from odtk.findings import ERROR, Finding
+from odtk.findings import ERROR, NOTE, Finding
 from odtk.protos import model_pb2, ssd_pb2
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _SHARED_HEADS = "box_predictor.weight_shared_convolutional_box_predictor"
 _MAP_HEADS = "box_predictor.convolutional_box_predictor"
 _MULTISCALE = "anchor_generator.multiscale_anchor_generator"
 _SSD_ANCHORS = "anchor_generator.ssd_anchor_generator"
+_FLEXIBLE = "anchor_generator.flexible_grid_anchor_generator"
 _NMS = "post_processing.batch_non_max_suppression"
 
 
@@ -105,6 +106,10 @@ class SsdFamily(Family):
         elif generator.HasField("ssd_anchor_generator"):
             path, num_maps = f"{self.path}.{_SSD_ANCHORS}", coarsest - finest + 1
             yield from anchor_validation.ssd_anchors(generator.ssd_anchor_generator, path, num_maps)
+        elif generator.HasField("flexible_grid_anchor_generator"):
+            grids, path = generator.flexible_grid_anchor_generator, f"{self.path}.{_FLEXIBLE}"
+            shared = ssd.box_predictor.HasField("weight_shared_convolutional_box_predictor")
+            yield from anchor_validation.flexible_anchors(grids, path, finest, coarsest, shared)
 
     def _heads(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         predictor, code_size = ssd.box_predictor, 3 if ssd.box_coder.HasField("square_box_coder") else 4
@@ -114,6 +119,8 @@ class SsdFamily(Family):
         elif predictor.HasField("weight_shared_convolutional_box_predictor"):
             shared, path = predictor.weight_shared_convolutional_box_predictor, f"{self.path}.{_SHARED_HEADS}"
             yield from head_validation.shared_heads(shared, path, code_size)
+            if shared.score_converter == shared.SIGMOID:
+                yield head_validation.sigmoids_in_exports(path, f"{self.path}.post_processing")
             if ssd.anchor_generator.HasField("ssd_anchor_generator"):
                 grid, path = ssd.anchor_generator.ssd_anchor_generator, f"{self.path}.{_SSD_ANCHORS}"
                 yield from anchor_validation.alike_on_all_maps(grid, path)
@@ -126,6 +133,16 @@ class SsdFamily(Family):
         elif ssd.explicit_background_class:
             text = "makes the label map's first class the background; detections are numbered from its second."
             yield validation.warning(field, text, (field, "false"))
+        yield from self._confidences(ssd)
+
+    def _confidences(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
+        field, weight = f"{self.path}.use_confidences_as_targets", f"{self.path}.implicit_example_weight"
+        if ssd.use_confidences_as_targets and not ssd.add_background_class:
+            text = "is true, which takes add_background_class (it is false); TFOD fails without."
+            yield validation.error(field, text, (field, "false"))
+        if not ssd.use_confidences_as_targets and ssd.implicit_example_weight != 1:
+            text = "has no effect, as TFOD reads it with use_confidences_as_targets only."
+            yield Finding(NOTE, text, weight)
 
     def _matching(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
         kind = ssd.similarity_calculator.WhichOneof("region_similarity")
@@ -137,7 +154,10 @@ class SsdFamily(Family):
             yield from validation.argmax_matcher(ssd.matcher.argmax_matcher, f"{self.path}.matcher.argmax_matcher")
 
     def _detections(self, ssd: ssd_pb2.Ssd) -> Iterator[Finding]:
-        path, loss = f"{self.path}.post_processing", ssd.loss.classification_loss.WhichOneof("classification_loss")
+        path, losses = f"{self.path}.post_processing", ssd.loss.classification_loss
+        loss = losses.WhichOneof("classification_loss")
+        if losses.weighted_dice_classification_loss.is_prediction_probability:
+            loss = None  # its predictions are scores
         yield from validation.suppression(ssd.post_processing.batch_non_max_suppression, f"{self.path}.{_NMS}")
         yield from validation.score_converter(ssd.post_processing, path, loss)
         yield from validation.calibration(ssd.post_processing, path)
@@ -169,6 +189,9 @@ class SsdFamily(Family):
         generator = model.ssd.anchor_generator
         if generator.HasField("multiscale_anchor_generator"):
             return _multiscale_sizes(generator.multiscale_anchor_generator, *self.levels(model.ssd))
+        if generator.HasField("flexible_grid_anchor_generator"):
+            maps = flexible_shapes_of(generator.flexible_grid_anchor_generator)
+            return [(side / ratio**0.5, side * ratio**0.5) for shapes in maps for side, ratio in shapes]
         sides, grid = image_size or self.fixed_sides(model).values(), generator.ssd_anchor_generator
         short = min(sides, default=0)
         return [

@@ -9,14 +9,12 @@ SSD: dict[str, Fields] = {
         """num_classes image_resizer feature_extractor box_coder matcher similarity_calculator
         encode_background_as_zeros negative_class_weight box_predictor anchor_generator post_processing
         normalize_loss_by_num_matches normalize_loc_loss_by_codesize loss freeze_batchnorm
-        add_background_class explicit_background_class""",
+        add_background_class explicit_background_class use_confidences_as_targets implicit_example_weight""",
         without_effect={
             "inplace_batchnorm_update": "TFOD 2 ignores it: Keras updates batch norm statistics in place anyway",
-            "implicit_example_weight": "TFOD reads it with use_confidences_as_targets only",
             "return_raw_detections_during_predict": "neither losses nor detections use what TFOD then adds to them",
         },
         refused={
-            "use_confidences_as_targets": "it needs the confidences of boxes, which odtk does not read from records",
             "mask_head_config": "it is about masks, and this model predicts boxes",
         },
     ),
@@ -29,7 +27,8 @@ SSD: dict[str, Fields] = {
     "BoxPredictor": Fields("weight_shared_convolutional_box_predictor convolutional_box_predictor"),
     **options.MULTISCALE_ANCHORS,
     **options.SSD_ANCHORS,
-    "AnchorGenerator": Fields("multiscale_anchor_generator ssd_anchor_generator"),
+    **options.FLEXIBLE_ANCHORS,
+    "AnchorGenerator": Fields("multiscale_anchor_generator ssd_anchor_generator flexible_grid_anchor_generator"),
     **options.POST_PROCESSING,
     **options.LOSS,
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
+from odtk.boxes.targets import Targets
+
 
 @dataclass(frozen=True)
 class Background:
@@ -40,6 +42,22 @@ class Background:
         return scores[..., 1:] if self.added or self.explicit else scores
 
 
+def by_confidence(assigned: Targets, class_targets, implicit_weight: float) -> tuple[Targets, tf.Tensor]:
+    """The targets, and the classification targets [batch, anchors, columns] with an added background, by confidence.
+
+    Anchors without a box are trained as column 0. Of a matched anchor, its class and the background have the weight 1
+    and all else `implicit_weight`: class_weights are [batch, anchors, columns]. The weights of boxes do not count.
+    (TFOD's batch_assign_confidences with confidences that are all 1, as its decoders give no others.)
+    """
+    columns = class_targets.shape[-1]
+    background = tf.one_hot(tf.where(assigned.match < 0, 0, -1), columns)
+    class_targets = tf.concat([background[..., :1], class_targets[..., 1:]], axis=-1)
+    matched = tf.cast(assigned.match >= 0, tf.float32)
+    explicit = matched[..., None] * tf.maximum(class_targets, tf.one_hot(0, columns))
+    weights = (1 - implicit_weight) * explicit + implicit_weight
+    return assigned._replace(class_weights=weights, box_weights=matched), class_targets
+
+
 @dataclass(frozen=True)
 class HardExampleMining:
     """TFOD's `hard_example_miner`; `by` is the loss that it ranks by: "both", "classification" or "localization"."""
@@ -55,7 +73,8 @@ class HardExampleMining:
 class SsdTraining:
     """The parts of an SSD's loss; the functions are those of odtk.boxes and odtk.losses, with their parameters.
 
-    `positive_fraction`: the fraction of positives among sampled anchors, None without sampling.
+    `positive_fraction`: the fraction of positives among sampled anchors, None without sampling. `implicit_weight`: that
+    of `by_confidence`, None without confidences.
     """
 
     similarity: Callable
@@ -69,3 +88,4 @@ class SsdTraining:
     normalize_by_code_size: bool = False
     positive_fraction: float | None = None
     mining: HardExampleMining | None = None
+    implicit_weight: float | None = None

@@ -9,6 +9,9 @@ from google.protobuf.message import Message
 from odtk.inputs import stateless_random
 from odtk.inputs.augmentations.supported import AUGMENTATIONS, refuse_unsupported_augmentations
 
+# What TFOD's functions have another default for than the schema, where TFOD gives them only what a config sets.
+_OWN_DEFAULTS = {"random_downscale_to_target_pixels": ("max_target_pixels",)}
+
 
 def build_augmentation(options: Sequence) -> Callable:
     """The function (example, seed) -> example that applies every PreprocessingStep of `options`, in order.
@@ -30,7 +33,10 @@ def build_augmentation(options: Sequence) -> Callable:
 def _build_step(option) -> Callable:
     name = option.WhichOneof("preprocessing_step")
     module = importlib.import_module(f"odtk.inputs.augmentations.{AUGMENTATIONS[name]}")
-    return functools.partial(getattr(module, name), **_arguments(getattr(option, name)))
+    message = getattr(option, name)
+    unset = [field for field in _OWN_DEFAULTS.get(name, ()) if not message.HasField(field)]
+    arguments = {field: value for field, value in _arguments(message).items() if field not in unset}
+    return functools.partial(getattr(module, name), **arguments)
 
 
 def _arguments(message: Message) -> dict:

@@ -73,6 +73,33 @@ def random_jpeg_quality(
     return _repaint(example, tf.cond(coin > random_coef, encode_and_decode, lambda: image))
 
 
+def random_downscale_to_target_pixels(
+    example: dict,
+    seed,
+    *,
+    random_coef: float = 0.0,
+    min_target_pixels: int = 300_000,
+    max_target_pixels: int = 800_000,
+) -> dict:
+    """Scales an image to a number of pixels in [min_target_pixels, max_target_pixels), if it has more.
+
+    Except with probability `random_coef`.
+    """
+    option = "random_downscale_to_target_pixels"
+    _check_size(option, min_target_pixels=min_target_pixels, max_target_pixels=max_target_pixels)
+    if max_target_pixels <= min_target_pixels:
+        least = f"min_target_pixels, {min_target_pixels}"
+        raise ConfigError(f"{option}.max_target_pixels is {max_target_pixels}; it must be above {least}.")
+    coin, fraction = stateless_random.uniform(seed, 2)
+    image, size = pixels(example), tf.shape(example["image"])[:2]
+    target = stateless_random.integer_below(fraction, min_target_pixels, max_target_pixels)
+    area = tf.reduce_prod(size)
+    scale = tf.sqrt(tf.cast(target, tf.float32) / tf.cast(area, tf.float32))
+    smaller = tf.cast(scale * tf.cast(size, tf.float32), tf.int32)
+    resized = tf.cond((coin >= random_coef) & (area > target), lambda: images.resize(image, smaller), lambda: image)
+    return _repaint(example, resized)
+
+
 def resize_image(example: dict, seed, *, new_height: int = 0, new_width: int = 0, method: int = 3) -> dict:
     """Stretches to [new_height, new_width] by the message's `method` (ResizeImage.Method); not random."""
     del seed

@@ -9,6 +9,7 @@ AUGMENTATIONS = {
     "random_horizontal_flip": "flips",
     "random_vertical_flip": "flips",
     "random_rotation90": "flips",
+    "random_self_concat_image": "copies",
     "random_crop_image": "crops",
     "random_crop_to_aspect_ratio": "crops",
     "ssd_random_crop": "crops",
@@ -34,11 +35,20 @@ AUGMENTATIONS = {
     "random_patch_gaussian": "noise",
     "random_black_patches": "noise",
     "random_jpeg_quality": "noise",
+    "random_downscale_to_target_pixels": "noise",
     "resize_image": "noise",
     "random_resize_method": "noise",
     "random_jitter_boxes": "labels",
     "drop_label_probabilistically": "labels",
     "remap_labels": "labels",
+}
+
+# Why odtk has not the others.
+REFUSED = {
+    "scale_boxes_to_pixel_coordinates": "it leaves boxes in pixels, which TFOD trains on as if they were fractions",
+    "rgb_to_gray": "it leaves one channel, and odtk's networks take three (random_rgb_to_gray with probability 1 does)",
+    "convert_class_logits_to_softmax": "it is about another model's scores in the records, which odtk does not read",
+    "autoaugment_image": "TFOD 2 fails with it: it needs a part of TensorFlow 1",
 }
 
 
@@ -56,9 +66,7 @@ def unsupported_augmentations(options: Sequence) -> list[tuple[str, str]]:
         if name is None:
             findings.append((path, "it names no option"))
         elif name not in AUGMENTATIONS:
-            findings.append((f"{path}.{name}", "this version of odtk does not implement it"))
-        elif name == "random_jitter_boxes" and option.random_jitter_boxes.jitter_mode:
-            findings.append((f"{path}.{name}.jitter_mode", "this version of odtk implements DEFAULT only"))
+            findings.append((f"{path}.{name}", f"odtk does not implement it, as {REFUSED[name]}"))
     return findings
 
 

@@ -71,9 +71,6 @@ def _implemented_instead(descriptor, name: str, options: support.Options) -> lis
 
 def _report_augmentation(checks: ConfigChecks, path: str, reason: str) -> None:
     option, _, name = path.rpartition(".")
-    if name == "jitter_mode":
-        checks.error(path, f"{reason}.", setting(path, ""))
-        return
     near = schema.nearest(name, sorted(supported_augmentations()))
     hint = f" It has {' and '.join(near)}." if near else ""
     checks.error(path, f"{reason}.{hint}", setting(option if option.endswith("]") else path, ""))

@@ -32,6 +32,8 @@ class FormatCertificate:
     milliseconds_before: float | None
     """The median time of an image in the checkpoint's model, decoded, on this machine; None of one image."""
     milliseconds_after: float | None
+    batched: bool = False
+    """Whether a batch was compared, too, as the model takes them: the first image and its mirror image together."""
 
     def problems(self) -> list[str]:
         """What is over the tolerance, in words."""
@@ -106,9 +108,11 @@ def certify(name: str, row: ExportFormat, options: ExportOptions, limit: float |
             found: Answers) -> FormatCertificate:  # fmt: skip
     """The certificate of one model, whose answers are `found`; `limit` takes the place of the format's tolerance."""
     tolerance = row.tolerance(options) if limit is None else Tolerance.of(limit)
+    batched = bool(exact.batch and found.batch)
+    expected, answered = ([*each.detections, *((each.batch or ()) if batched else ())] for each in (exact, found))
     return FormatCertificate(
-        name, row.path, compare(exact.detections, found.detections), tolerance, exact.mean_precision,
-        found.mean_precision, exact.milliseconds, found.milliseconds,
+        name, row.path, compare(expected, answered), tolerance, exact.mean_precision, found.mean_precision,
+        exact.milliseconds, found.milliseconds, batched,
     )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class Answers:
     milliseconds: float | None
     """The median time of an image, the first ones left out; None of fewer than three."""
     note: str | None = None
+    batch: Sequence[Detections] | None = None
+    """The same of a batch, the first image and its mirror image; None of a model that takes one image at a time."""
 
 
 class Images(abc.ABC):
@@ -54,13 +56,21 @@ class _Timed:
         self._model = model
         self.found: list[Detections] = []
         self._seconds: list[float] = []
+        self._first: np.ndarray | None = None
 
     def detect(self, image: np.ndarray) -> Detections:
+        self._first = image if self._first is None else self._first
         start = time.perf_counter()
         (found,) = self._model.detect_batch([image])
         self._seconds.append(time.perf_counter() - start)
         self.found.append(found)
         return found
+
+    def detect_batch(self) -> list[Detections] | None:
+        """See Answers.batch. Two images of one size, as only these are a batch to every model."""
+        if self._first is None or not self._model.takes_batches:
+            return None
+        return self._model.detect_batch([self._first, np.ascontiguousarray(self._first[:, ::-1])])
 
     @property
     def milliseconds(self) -> float | None:
@@ -89,28 +99,44 @@ class RecordImages(Images):
         evaluation = ConfiguredEvaluation(self._config, outside, max_images=self._count, step=step)
         value = evaluation.run().metrics[_MAP]
         # COCO's -1 says that there is no groundtruth.
-        return Answers(self.source, timed.found, value if value >= 0 else None, timed.milliseconds)
+        precision = value if value >= 0 else None
+        return Answers(self.source, timed.found, precision, timed.milliseconds, batch=timed.detect_batch())
 
 
 class DrawnImages(Images):
-    """Images of colored patches, the same each time: for models whose records are not at hand."""
+    """Images of colored patches, the same each time: for models whose records are not at hand.
+
+    In turns they are smaller and wider than what the network takes, larger and higher, and of its own size, so that
+    a model's resizing and padding are compared, too.
+    """
 
     source = "drawn images"
 
     def __init__(self, size: tuple[int, int] | None, count: int, note: str | None = None):
-        self._size, self._count, self.note = size or (_DRAWN_SIDE, _DRAWN_SIDE), count, note
+        """`size` is the network's (height, width); None if it takes any."""
+        self._sizes, self._count, self.note = drawn_sizes(*size or (_DRAWN_SIDE, _DRAWN_SIDE)), count, note
 
     def answers(self, model: Model) -> Answers:
         """See Images."""
         timed = _Timed(model)
         for image in self._images():
             timed.detect(image)
-        return Answers(self.source, timed.found, None, timed.milliseconds, self.note)
+        return Answers(self.source, timed.found, None, timed.milliseconds, self.note, timed.detect_batch())
 
     def _images(self) -> Iterator[np.ndarray]:
         for index in range(self._count):
             coarse = tf.random.stateless_uniform([8, 8, 3], (index, 1), 0.0, 255.0)
-            yield tf.cast(tf.image.resize(coarse, self._size), tf.uint8).numpy()
+            yield tf.cast(tf.image.resize(coarse, self._sizes[index % len(self._sizes)]), tf.uint8).numpy()
+
+
+def drawn_sizes(height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes of drawn images for a network that takes `height` and `width`.
+
+    Their sides are as 3 to 5, of which no whole number of pixels ends halfway between two: there a runtime may round to
+    the other one where the ratio is kept (see docs/onnx.md on OpenVINO), which is no error.
+    """
+    smaller, larger = max(min(height, width) // 8, 1), max(height, width) // 3 + 1
+    return [(3 * smaller, 5 * smaller), (5 * larger, 3 * larger), (height, width)]
 
 
 def first_answers(

@@ -44,6 +44,7 @@ def coverage(found: Coverage) -> etree._Element:
     for name, cells in found.classes.items():
         total = (sum(part for part, _ in cells), sum(whole for _, whole in cells))
         rows.append([name, *(heat_cell(*cell) for cell in cells), heat_cell(*total)])
-    said = {"iou": "IoU", "ioa": "IoA"}.get(found.similarity, found.similarity)
+    known = {"iou": "IoU", "ioa": "IoA", "neg_sq_dist": "negative squared distance"}
+    said = known.get(found.similarity, found.similarity)
     caption = f"Boxes without an anchor of {said} {found.threshold:g} or more, of all boxes"
     return table(caption, ["Class", *found.sizes, "all"], rows, kind="heat")

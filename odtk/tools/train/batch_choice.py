@@ -15,7 +15,7 @@ from odtk.tools.train.batch import Batch, require_divisible, with_batch_size
 from odtk.tools.train.options import AUTO, TrainingOptions
 from odtk.training.fitting import Trials, round_sizes
 from odtk.training.micro_batches import divisors
-from odtk.training.out_of_memory import SumsCutOff
+from odtk.training.out_of_memory import SumsCutOff, cut_off_before
 from odtk.training.step_memory import StepMemory, build_step_memory
 from odtk.training.strategy import has_several_workers
 from odtk.training.task import DetectionTask
@@ -134,7 +134,9 @@ def _too_large() -> OdtkError:
 
 def _cut_off(choice: BatchChoice, error: SumsCutOff, micro_batches: int) -> OdtkError:
     """With the number to start again with: half of what ran out of memory, or what fitted if that is more."""
-    replicas, images = choice.strategy.num_replicas_in_sync, max(error.fits or 1, error.failed // 2, 1)
+    if error.failed is None:
+        return cut_off_before()
+    replicas, images = choice.strategy.num_replicas_in_sync, max(error.fits or 1, error.failed // 2)
     if choice.finds_size:
         argument, what = "batch_size", f"a batch of {images * replicas * micro_batches}"
     else:

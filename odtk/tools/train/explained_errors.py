@@ -13,7 +13,7 @@ from odtk.tools.check_config.config_checks import setting
 from odtk.training.callbacks.nan_guard import NotFiniteError
 from odtk.training.experiment import Experiment
 from odtk.training.micro_batches import finer
-from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff, is_out_of_memory
+from odtk.training.out_of_memory import EvaluationOutOfMemory, SumsCutOff, cut_off_before, is_out_of_memory
 from odtk.training.strategy import has_several_workers
 
 
@@ -59,8 +59,10 @@ def _out_of_memory(experiment: Experiment, config, filename: str | os.PathLike) 
     return _one_image_is_too_much(config, filename)
 
 
-def _sums_cut_off(experiment: Experiment, micro_batches: int, config, filename: str | os.PathLike) -> OdtkError:
-    """Where a step ran out of memory in so many micro-batches, and no other can be tried in this process."""
+def _sums_cut_off(experiment: Experiment, micro_batches: int | None, config, filename: str | os.PathLike) -> OdtkError:
+    """Where a step ran out of memory in so many micro-batches (None: of an earlier run), and no other can be tried."""
+    if micro_batches is None:
+        return cut_off_before()
     size, more = config.train_config.batch_size, _more_micro_batches(experiment, config, micro_batches)
     if more is None:
         return _one_image_is_too_much(config, filename)

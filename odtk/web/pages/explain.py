@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.studio import Studio
 
 pages = Pages()
+
+_STARTING = threading.Lock()  # from the look at what runs until another one does
 
 
 @pages.get("/projects/{name}/results/explain")
@@ -65,15 +69,13 @@ def explain(request: Request, studio: Studio, form: FormData) -> Response:
     """Starts the command."""
     project = project_of(request, studio)
     require_model(project)
-    picture, is_annotated = _picture(studio, project, form)
-    wishes = explained.ExplainWishes(
-        picture,
-        text_field(form, "method", explained.METHODS[0]),
-        text_field(form, "layer"),
-        text_field(form, "channels"),
-        is_annotated,
-    )
-    studio.background.start(_key(project), wishes.command(project))
+    method = text_field(form, "method", explained.METHODS[0])
+    # First, as an upload takes the place of the last picture.
+    wishes = explained.ExplainWishes(Path(), method, text_field(form, "layer"), text_field(form, "channels"))
+    with _STARTING:
+        picture, is_annotated = _picture(studio, project, form)
+        wishes = dataclasses.replace(wishes, picture=picture, is_annotated=is_annotated)
+        studio.background.start(_key(project), wishes.command(project))
     return redirect(request, f"/projects/{project.name}/results/explain")
 
 
@@ -98,10 +100,11 @@ def _picture(studio: Studio, project: Project, form: FormData) -> tuple[Path, bo
     """The uploaded picture, else the one whose path was given, else the last one; and whether it is of the data."""
     file, written = form.get("file"), text_field(form, "path")
     if isinstance(file, UploadFile) and file.filename:
-        path = tried.keep(project, file.filename, file.file)
-        if path.suffix not in tried.PICTURES:
+        if tried.kind_of(file.filename) != tried.PICTURE:
             raise OdtkError("That is a video. Choose a picture.")
-        return path, False
+        if _state(studio, project)["is_running"]:
+            raise OdtkError("The last picture is still being explained. Wait for the end, or stop it.")
+        return tried.keep(project, file.filename, file.file, studio.background.words()), False
     if written:
         path = studio.workspace.inside(written)
         if not path.is_file():

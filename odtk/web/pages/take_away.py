@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -20,7 +19,7 @@ from odtk.web.live import watch
 from odtk.web.projects import Project
 from odtk.web.result_views import take_away
 from odtk.web.result_views.run_files import has_model, require_model
-from odtk.web.result_views.zip_stream import files_below, zip_stream
+from odtk.web.result_views.zip_stream import files_below, opened, zip_stream
 from odtk.web.routing import Pages, project_of, redirect, text_field
 from odtk.web.run_views.training_command import paths_of, training_command
 from odtk.web.studio import Studio
@@ -81,11 +80,9 @@ def weights(request: Request, studio: Studio) -> Response:
     """A checkpoint with its config and label map."""
     project = project_of(request, studio)
     kind = request.path_params["kind"]
-    all_weights = take_away.weights(project)
-    found = next((each for each in all_weights if each.kind == kind), None)
-    if found is None:
+    if not any(each.kind == kind for each in take_away.weights(project)):
         raise HTTPException(404, f"{project.name} has no {kind!r} checkpoint.")
-    return _zipped(f"{project.name}-{kind}.zip", found.files)
+    return _zipped(f"{project.name}-{kind}.zip", opened(lambda: take_away.weights_files(project, kind)))
 
 
 @pages.get("/projects/{name}/take-away/exports/{export}.zip")
@@ -96,10 +93,10 @@ def exported(request: Request, studio: Studio) -> Response:
     if not folder.is_dir():
         raise HTTPException(404, f"There is no {studio.workspace.shown(folder)}.")
     name = f"{project.name}-{folder.name}"
-    return _zipped(f"{name}.zip", files_below(folder, name))
+    return _zipped(f"{name}.zip", opened(lambda: files_below(folder, name)))
 
 
-def _zipped(name: str, files: Iterable[tuple[str, Path]]) -> Response:
+def _zipped(name: str, files: Iterable[tuple[str, BinaryIO]]) -> Response:
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(zip_stream(files), media_type="application/zip", headers=headers)
 

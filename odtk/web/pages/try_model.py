@@ -59,7 +59,7 @@ def _keep(studio: Studio, project: Project, name: str, file: IO[bytes]) -> Path:
     require_model(project)
     if tried.kind_of(name) == tried.VIDEO:
         _stop_video(studio, project)  # the last one is about to be removed
-    return tried.keep(project, name, file)
+    return tried.keep(project, name, file, studio.background.words())
 
 
 @pages.receive("/projects/{name}/results/detect", max_bytes=MAX_BYTES)

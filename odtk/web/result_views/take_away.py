@@ -13,9 +13,10 @@ from odtk.errors import OdtkError
 from odtk.exporting.formats import CERTIFICATE, FORMATS, QUANTIZATIONS, ExportFormat
 from odtk.web.commands import Command, command
 from odtk.web.projects import Project
-from odtk.web.result_views.zip_stream import files_below
+from odtk.web.result_views.zip_stream import Listed, files_below
 
 PRECISIONS = ("float32", "float16", "bfloat16")
+KINDS = ("best", "last")
 _OF_TENSORFLOW = ("saved_model", "serving")  # which compute in a precision of choice
 _RUN_FILES = ("metrics.csv", "evaluations.csv", "results.png")
 
@@ -38,7 +39,13 @@ class Weights:
 
 def weights(project: Project) -> list[Weights]:
     """The best and the last checkpoint, as far as there are any."""
-    return [made for made in (_weights(project, kind) for kind in ("best", "last")) if made is not None]
+    return [made for made in (_weights(project, kind) for kind in KINDS) if made is not None]
+
+
+def weights_files(project: Project, kind: str) -> Listed:
+    """The files of a checkpoint with their names in a zip; none while there is none, or another one comes."""
+    found = _weights(project, kind)
+    return found.files if found and any(path.suffix == ".index" for _, path in found.files) else []
 
 
 def _weights(project: Project, kind: str) -> Weights | None:

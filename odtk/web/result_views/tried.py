@@ -5,9 +5,11 @@ There is one picture and one video at a time, so that the folder does not grow.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -76,38 +78,56 @@ def kind_of(name: str) -> str:
     raise OdtkError(f"{name!r} is no picture or video that is taken here. Use {', '.join(PICTURES + VIDEOS)}.")
 
 
-def keep(project: Project, name: str, file: IO[bytes]) -> Path:
-    """Keeps an uploaded picture or video in place of the last one; OdtkError if it is neither."""
+def keep(project: Project, name: str, file: IO[bytes], in_use: Container[str] = ()) -> Path:
+    """Keeps an uploaded picture or video in place of the last one; OdtkError if it is neither.
+
+    It gets a name of its own: what still reads the last one, or is about to write what was found in it, does not take
+    this one for it. The last one stays as long as its path in the workspace is `in_use`.
+    """
     kind, suffix = kind_of(name), Path(name.lower()).suffix
     folder = tried_folder(project)
     folder.mkdir(exist_ok=True)
-    for earlier in folder.glob(f"{kind}.*"):
-        earlier.unlink()
-    path = folder / f"{kind}{suffix}"
+    path = folder / f"{kind}-{secrets.token_hex(4)}{suffix}"
     with atomic_file(path) as temporary, open(temporary, "wb") as out:
         while chunk := file.read(_CHUNK):
             out.write(chunk)
+    _forget_earlier(project, path, kind, in_use)
     return path
+
+
+def _forget_earlier(project: Project, kept: Path, kind: str, in_use: Container[str]) -> None:
+    """Removes those that were kept before; not those of uploads that end at the same time, of which the last stays."""
+    changed = kept.stat().st_mtime_ns
+    for path in tried_folder(project).glob(f"{kind}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime_ns < changed and project.workspace.shown(path) not in in_use:
+                path.unlink()
 
 
 def tried_file(project: Project, suffixes: tuple[str, ...]) -> Path | None:
     """The last picture or video that was kept, by its suffix."""
-    return next((each for each in sorted(tried_folder(project).glob("*.*")) if each.suffix in suffixes), None)
+    found: dict[Path, int] = {}
+    for path in tried_folder(project).glob("*.*"):
+        with contextlib.suppress(FileNotFoundError):
+            if path.suffix in suffixes:
+                found[path] = path.stat().st_mtime_ns
+    return max(found, key=lambda path: found[path], default=None)
 
 
 def note_found(picture: Path, found: Mapping[str, Any]) -> None:
-    """Writes what a model found beside the picture."""
-    write_text(picture.with_suffix(".json"), json.dumps(found))
+    """Writes what a model found beside the picture, unless another one has taken its place."""
+    if picture.exists():
+        write_text(picture.with_suffix(".json"), json.dumps(found))
 
 
 def tried_picture(project: Project) -> TriedPicture | None:
     """The last picture with its boxes; None if there is none."""
-    try:
-        found = json.loads((tried_folder(project) / "picture.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
     path = tried_file(project, PICTURES)
     if path is None:
+        return None
+    try:
+        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     address = f"/files/{project.workspace.shown(path)}?changed={path.stat().st_mtime_ns}"
     return TriedPicture(path, address, found["width"], found["height"], found["milliseconds"], _boxes(found))

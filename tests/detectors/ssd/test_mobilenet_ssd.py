@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from family_configs import FAMILY_GOLDENS, ZOO, assert_refused_and_fixed, changed, checked, edited, found, to_fix
 
@@ -17,6 +18,10 @@ MULTISCALE = "model.ssd.anchor_generator.multiscale_anchor_generator"
 HEADS = "model.ssd.box_predictor.convolutional_box_predictor"
 TOWERS = "model.ssd.box_predictor.weight_shared_convolutional_box_predictor"
 SIDES = "model.ssd.image_resizer.fixed_shape_resizer"
+FLEXIBLE = "model.ssd.anchor_generator.flexible_grid_anchor_generator"
+GRID = "anchor_grid { base_sizes: 9 aspect_ratios: 1 height_stride: 8 width_stride: 8 %s } "
+GRIDS = GRID % "" * 5
+CONFIDENCES, LOSS = "model.ssd.use_confidences_as_targets", "model.ssd.loss.classification_loss"
 SHARED = {TOWERS: "{ depth: 32 conv_hyperparams { } }"}
 
 
@@ -95,6 +100,44 @@ REFUSED = {
         f"{ANCHORS}.reduce_boxes_in_lowest_layer",
         "has 3 anchors at a cell and the others 6",
     ),
+    "fewer grids": (
+        {FLEXIBLE: "{ anchor_grid { base_sizes: 9 aspect_ratios: 1 height_stride: 8 width_stride: 8 } }"},
+        f"{FLEXIBLE}.anchor_grid",
+        "has 1 entries for the 6 feature maps",
+    ),
+    "grids without a ratio": (
+        {FLEXIBLE: "{ %s }" % ("anchor_grid { base_sizes: 9 height_stride: 8 width_stride: 8 } " * 6)},
+        f"{FLEXIBLE}.anchor_grid[0]",
+        "has 1 base_sizes and 0 aspect_ratios",
+    ),
+    "grids without a stride": (
+        {FLEXIBLE: "{ %s }" % ("anchor_grid { base_sizes: 9 aspect_ratios: 1 width_stride: 8 } " * 6)},
+        f"{FLEXIBLE}.anchor_grid[5].height_stride",
+        "is 0; a stride is at least 1 pixel",
+    ),
+    "grids without a size": (
+        {
+            FLEXIBLE: "{ %s }"
+            % ("anchor_grid { base_sizes: -9 aspect_ratios: 1 height_stride: 8 width_stride: 8 } " * 6)
+        },
+        f"{FLEXIBLE}.anchor_grid[1].base_sizes",
+        "needs numbers above 0",
+    ),
+    "other numbers of anchors, shared heads": (
+        SHARED | {FLEXIBLE: "{ %s }" % (GRIDS + GRID % "base_sizes: 4 aspect_ratios: 2")},
+        f"{FLEXIBLE}.anchor_grid",
+        "has 1, 1, 1, 1, 1, 2 anchors at a cell, by map, while all maps share the heads",
+    ),
+    "confidences without a background": (
+        {CONFIDENCES: "true", "model.ssd.add_background_class": "false"},
+        CONFIDENCES,
+        "is true, which takes add_background_class",
+    ),
+    "Dice's loss, mined": (
+        {f"{LOSS}.weighted_dice_classification_loss": "{}", "model.ssd.loss.hard_example_miner": "{}"},
+        "model.ssd.loss.hard_example_miner",
+        "does not go with weighted_dice_classification_loss",
+    ),
     "deeper at least than at most": (
         {f"{HEADS}.min_depth": 16},
         f"{HEADS}.min_depth",
@@ -126,6 +169,12 @@ WARNED = {
         {f"{ANCHORS}.width_stride": "[1, 1, 1, 1, 1, 1]"},
         f"{ANCHORS}.width_stride",
         "is set without height_stride",
+    ),
+    "sigmoids in exports": (
+        {f"{TOWERS}": "{ depth: 32 score_converter: SIGMOID conv_hyperparams { } }"}
+        | {f"{ANCHORS}.reduce_boxes_in_lowest_layer": "false"},
+        f"{TOWERS}.score_converter",
+        "is SIGMOID: exported models make sigmoids of the logits",
     ),
     "large anchors on the finest map": (
         {f"{ANCHORS}.min_scale": 0.9, f"{ANCHORS}.max_scale": 0.3},
@@ -190,6 +239,22 @@ def test_anchors_have_no_size_where_images_have_none():
     config = changed(BASE, {"model.ssd.image_resizer": resizer})
     assert families.of(config).anchor_sizes(config.model) == []
     assert families.of(config).anchor_sizes(config.model, (96, 160)) != []
+
+
+def test_grids_that_are_written_out_are_anchors_of_one_size_in_any_image():
+    config = changed(BASE, {FLEXIBLE: "{ %s }" % (GRIDS + GRID % "base_sizes: 20 aspect_ratios: 4")})
+    family = families.of(config)
+    assert to_fix(config) == []
+    assert family.anchor_sizes(config.model) == [(9, 9)] * 6 + [(10, 40)]
+    grid = family.anchor_grid(config.model, (160, 200))
+    assert [level.shape[2] for level in grid.levels] == [1, 1, 1, 1, 1, 2]
+    np.testing.assert_allclose(grid.levels[0][1, 2, 0] * [160, 200, 160, 200], [3.5, 11.5, 12.5, 20.5], atol=1e-4)
+
+
+def test_a_weight_of_confidences_without_confidences_has_no_effect():
+    weight = {"model.ssd.implicit_example_weight": 0.5}
+    assert "no effect" in checked(changed(BASE, weight))["note"]["model.ssd.implicit_example_weight"]
+    assert "model.ssd.implicit_example_weight" not in checked(changed(BASE, weight | {CONFIDENCES: "true"}))["note"]
 
 
 def test_any_side_from_33_on():

@@ -35,6 +35,13 @@ CLASSIFICATION = [
     "weighted_softmax { logit_scale: 4 }",
     "bootstrapped_sigmoid { alpha: 0.9 }",
     "bootstrapped_sigmoid { alpha: 0.9 hard_bootstrap: true }",
+    "weighted_logits_softmax { }",
+    "weighted_logits_softmax { logit_scale: 0.5 }",
+    "penalty_reduced_logistic_focal_loss { }",
+    "penalty_reduced_logistic_focal_loss { alpha: 2 beta: 4 }",
+    "weighted_dice_classification_loss { }",
+    "weighted_dice_classification_loss { squared_normalization: true }",
+    "weighted_dice_classification_loss { is_prediction_probability: true }",
 ]
 # What an encoding can be where it is read as ymin, xmin, ymax, xmax; each against each.
 BOXES = [

@@ -29,6 +29,7 @@ SIMILARITIES = [
     "ioa_similarity { }",
     "thresholded_iou_similarity { }",
     "thresholded_iou_similarity { iou_threshold: 0.2 }",
+    "neg_sq_dist_similarity { }",
 ]
 MATCHERS = [
     "argmax_matcher { }",

@@ -42,6 +42,7 @@ def info(tmp_path):
     return RunInfo(str(tmp_path / "cats"), pipeline.format(config), batch_size=4, num_records=16, num_steps=100, seed=3)
 
 
+@pytest.mark.slow
 def test_the_library_itself_takes_all_of_it_and_a_resumed_training_continues_its_run(
     info, tmp_path, monkeypatch, capfd
 ):

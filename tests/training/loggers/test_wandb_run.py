@@ -88,6 +88,7 @@ def test_a_resumed_training_continues_its_run(library, info):
     assert new["id"] != first["id"]
 
 
+@pytest.mark.slow
 def test_the_library_itself_takes_all_of_it_offline_and_prints_nothing(info, monkeypatch, capfd):
     wandb = pytest.importorskip("wandb", reason="wandb, an extra of odtk, is not installed")
     monkeypatch.setenv("WANDB_MODE", "offline")
