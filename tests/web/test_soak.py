@@ -70,6 +70,7 @@ class Site:
         self.address, self._archive = address.rstrip("/"), archive
         parts = urllib.parse.urlsplit(address)
         self._place, self._number = (parts.hostname, parts.port), 0
+        self.pictures = 0
         self._streams, self._steps = itertools.cycle(STREAMS), itertools.cycle(range(201, 211))
 
     def get(self, path):
@@ -83,7 +84,7 @@ class Site:
                 raise
             return b""
 
-    def post(self, path, page, **fields):
+    def post(self, path, page, /, **fields):
         """Sends a form of a page, with its token and the text that it was made of."""
         hidden = dict(re.findall(r'name="(csrf|loaded)" value="(\w+)"', self.get(page)))
         body = urllib.parse.urlencode({**hidden, **fields}).encode()
@@ -103,7 +104,8 @@ class Site:
         """The gallery, and all its pictures, small and large."""
         found = self.get(f"/data/gallery?{GALLERY.partition('?')[2]}")
         for address in re.findall(r'src="(/data/image.jpg[^"]*)"', found):
-            self.read(address.replace("&amp;", "&"))
+            small = self.read(address.replace("&amp;", "&"))
+            self.pictures += len(small) > 0
             self.read(address.replace("&amp;", "&") + "&large")
         time.sleep(1)
 
@@ -215,9 +217,10 @@ def test_half_an_hour_of_visits_leaves_nothing_behind(tmp_path, chromium):
         last = measure(process)
         counts = {action.__name__: visitor.times for action, visitor in zip(actions, visitors, strict=True)}
         early, late = quarter(figures, 1), quarter(figures, 3)
-        print(f"\n{MINUTES} minutes, {number} rounds of tabs, {counts}")
+        print(f"\n{MINUTES} minutes, {number} rounds of tabs, {counts}, {site.pictures} pictures")
         print(f"MB, descriptors, threads: first {figures[0]}, 2nd quarter {early}, 4th quarter {late}, at rest {last}")
         assert [problem for visitor in visitors for problem in visitor.problems] == []
+        assert min(*counts.values(), site.pictures) > 0
         assert late[0] < early[0] * 1.1 + 5
         assert late[1] <= early[1] + 10
         assert late[2] <= early[2] + 4
