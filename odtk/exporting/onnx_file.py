@@ -76,8 +76,10 @@ def convert(source: Source) -> onnx.ModelProto:
         try:
             with _without_copies():
                 model = _from_function(served.serve)
+        except MemoryError:  # copies would take more
+            raise
         except Exception:
-            # Of one of its optimizations, maybe: with copies to go back to, it leaves that one out.
+            # Maybe of an optimization, whose errors are of any class: with copies to go back to, it is left out.
             model = _from_function(served.serve)
     _require_onnx_alone(model)
     _name_input_sides(model)

@@ -45,8 +45,9 @@ class FormatCertificate:
     @property
     def _lost(self) -> float:
         """Points of mAP; 0 without groundtruth."""
-        known = self.map_before is not None and self.map_after is not None
-        return 100 * (self.map_before - self.map_after) if known else 0.0  # type: ignore[operator]
+        if self.map_before is None or self.map_after is None:
+            return 0.0
+        return 100 * (self.map_before - self.map_after)
 
     def acceptable_from(self) -> float | None:
         """The smallest limit (see Tolerance.of), in two digits, that all differences are within; None if none is."""

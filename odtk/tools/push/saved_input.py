@@ -31,7 +31,7 @@ def saved_input(folder: Path) -> tuple[str, str]:
 
 def _in_words(given, graph_def) -> str:
     """Type, shape and meaning of a TensorInfo."""
-    from tensorboard.compat.proto.types_pb2 import DataType  # type: ignore[import-untyped]
+    from tensorboard.compat.proto.types_pb2 import DataType
 
     said = DataType.Name(given.dtype).removeprefix("DT_").lower()
     dtype = _NUMPYS.get(said, said)
@@ -52,7 +52,7 @@ def _op_types(graph_def) -> set[str]:
 def saved_model_type():
     """The message of saved_model.pb, which is all that TensorBoard's copy of TensorFlow's messages lacks."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    from tensorboard.compat.proto import meta_graph_pb2  # type: ignore[import-untyped]
+    from tensorboard.compat.proto import meta_graph_pb2
 
     meta_graph, field = meta_graph_pb2.MetaGraphDef.DESCRIPTOR, descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
-from tensorboard.plugins.scalar.summary_v2 import scalar_pb  # type: ignore[import-untyped]
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
 from odtk import files
 from odtk.hardware import on_this_machine

@@ -1,5 +1,5 @@
 // A link that is followed while changes of the page's forms are not saved yet waits for them. Where they are refused,
-// the page stays and shows why; the same link followed once more leaves them.
+// the page stays and shows why; the same link followed once more leaves them. What is not saved yet, model.js knows.
 "use strict";
 
 let waiting = null; // where a link leads that waits, or that was kept because a change was refused
