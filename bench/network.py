@@ -1,6 +1,6 @@
 """Latency of the exported model and the training step, each compared with the bare network: 320x320, 37 classes.
 
-Run as `python -m bench.network latency|training FOLDER`, a worker of bench/turns.py. `latency` leaves the weights in
+Run as `python -m bench.network latency|training FOLDER`, a worker of bench/turns.py. Either leaves the weights in
 FOLDER/checkpoint for TFOD's counterpart (bench/tfod_speed.py): the time of suppression depends on the scores.
 """
 
@@ -26,8 +26,7 @@ def latency(folder: Path) -> dict[str, Work]:
     """The SavedModel `image_tensor`, with and without `--winograd`, against one of only the network."""
     case = resnet50_case()
     detector = DetectionTask(case.config).build_model()
-    case.assign_weights(detector.checkpoint_variables())
-    tf.train.Checkpoint(**detector.checkpoint_objects()).save(str(folder / "checkpoint" / "ckpt"))
+    _write_checkpoint(case, detector, folder)
     saved_model.save(detector, "image_tensor", str(folder / "whole"))
     _save_network(detector, str(folder / "network"))
     saved_model.save(detector, "image_tensor", str(folder / "winograd"), use_winograd(detector))
@@ -46,13 +45,14 @@ def training(folder: Path) -> dict[str, Work]:
     """The task's whole step (losses, penalties, gradients, momentum update) against the network's two passes.
 
     The two passes are the forward pass in training mode and the gradient of the sum of its outputs for every variable,
-    without loss, penalty and update. Both use the same batch in memory. The two passes of tf_keras's own ResNet50 are a
+    without loss, penalty and update. The sum is returned, too: of the outputs' last convolutions the gradient alone
+    would leave the forward pass out. Both use the same batch in memory. The two passes of tf_keras's own ResNet50 are a
     measure of the machine's speed: on the reference machine TFOD's step was also measured next to them.
     """
     case = resnet50_case()
     task = DetectionTask(case.config)
     detector = task.build_model()
-    case.assign_weights(detector.checkpoint_variables())
+    _write_checkpoint(case, detector, folder)
     optimizer, metrics = build_optimizer(case.config.train_config.optimizer), task.build_metrics()
     variables = detector.trainable_variables
     batch = _training_batch(case.num_classes)
@@ -66,7 +66,7 @@ def training(folder: Path) -> dict[str, Work]:
         with tf.GradientTape() as tape:
             _, encodings, logits = detector.network(images, training=True, norm_training=True)
             total = tf.reduce_sum(encodings) + tf.reduce_sum(logits)
-        return tape.gradient(total, variables)
+        return total, tape.gradient(total, variables)
 
     resnet = tf_keras.applications.ResNet50(include_top=False, weights=None, input_shape=(320, 320, 3))
 
@@ -74,7 +74,7 @@ def training(folder: Path) -> dict[str, Work]:
     def resnet_passes(images):
         with tf.GradientTape() as tape:
             total = tf.reduce_sum(resnet(images, training=True))
-        return tape.gradient(total, resnet.trainable_variables)
+        return total, tape.gradient(total, resnet.trainable_variables)
 
     preprocessed = detector.preprocess(batch[0]["image"], None)
     return {
@@ -82,6 +82,11 @@ def training(folder: Path) -> dict[str, Work]:
         "network": workload.calls(lambda: two_passes(preprocessed)),
         "resnet": workload.calls(lambda: resnet_passes(preprocessed)),
     }
+
+
+def _write_checkpoint(case, detector, folder: Path) -> None:
+    case.assign_weights(detector.checkpoint_variables())
+    tf.train.Checkpoint(**detector.checkpoint_objects()).save(str(folder / "checkpoint" / "ckpt"))
 
 
 def _save_network(detector, folder: str) -> None:

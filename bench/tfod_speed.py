@@ -1,7 +1,7 @@
 """The same measurements of TFOD: the exported model, the training step and the training input.
 
 Run by TFOD's Python (see `make tfod`), from the repository's root:
-`python -m bench.tfod_speed latency|training FOLDER`, with FOLDER/checkpoint from bench/network.py's latency,
+`python -m bench.tfod_speed latency|training FOLDER`, with FOLDER/checkpoint from bench/network.py,
 `python -m bench.tfod_speed families FOLDER`, with FOLDER/PIPELINE/checkpoint from bench/families.py, or
 `python -m bench.tfod_speed input CONFIG`, workers of bench/turns.py. odtk cannot be imported here: its protobuf is
 newer.
@@ -97,7 +97,7 @@ def training(folder: Path) -> dict[str, Work]:
         _set_training(model, True)
         with tf.GradientTape() as tape:
             total = tf.add_n([tf.reduce_sum(output) for output in _outputs(model, images, shapes).values()])
-        return tape.gradient(total, model.trainable_variables)
+        return total, tape.gradient(total, model.trainable_variables)
 
     return {
         "whole": workload.calls(lambda: step(features, labels)),

@@ -96,16 +96,19 @@ def start(module: str, *arguments, python: str | os.PathLike = sys.executable) -
 
 
 def take_turns(workers: dict[str, Worker], rounds: int) -> dict[str, dict[str, Times]]:
-    """Times every work of every worker `rounds` times, interleaved (A B A B ...), after one warm-up of each."""
+    """Times every work of every worker `rounds` times, interleaved (A B B A ...), after one warm-up of each.
+
+    Every other round is backwards, so that no work has always the same one before it.
+    """
     times = {name: {work: Times() for work in worker.works} for name, worker in workers.items()}
-    for counted in [False] + [True] * rounds:
-        # By work first, so that works to compare across processes run close together.
-        for work in dict.fromkeys(work for worker in workers.values() for work in worker.works):
-            for name, worker in workers.items():
-                if work not in worker.works:
-                    continue
-                wall, cpu = worker.run(work)
-                if counted:
-                    times[name][work].wall.append(wall)
-                    times[name][work].cpu.append(cpu)
+    # By work first, so that works to compare across processes run close together.
+    works = dict.fromkeys(work for worker in workers.values() for work in worker.works)
+    turns = [(name, work) for work in works for name, worker in workers.items() if work in worker.works]
+    for name, work in turns:
+        workers[name].run(work)
+    for index in range(rounds):
+        for name, work in turns if index % 2 else reversed(turns):
+            wall, cpu = workers[name].run(work)
+            times[name][work].wall.append(wall)
+            times[name][work].cpu.append(cpu)
     return times

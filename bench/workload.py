@@ -28,7 +28,7 @@ PIPELINES = (
     "centernet_resnet50_v1_fpn_512x512_pets",
 )
 
-LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS, WATCHED_ROUNDS = 31, 9, 9, 5
+LATENCY_ROUNDS, TRAINING_ROUNDS, INPUT_ROUNDS, WATCHED_ROUNDS = 31, 31, 9, 5
 FAMILY_ROUNDS = 9
 STEPS_PER_TURN = 10  # of whole trainings, as many as from one log to the next
 TRAINING_BATCH = 4
