@@ -41,8 +41,8 @@ class CorrectionJournal:
     """The file of a dataset's folder."""
 
     def __init__(self, folder: str | os.PathLike):
-        self._folder = Path(folder) if os.path.isdir(folder) else Path(folder).parent
-        self._path = self._folder / NAME
+        self.folder = Path(folder) if os.path.isdir(folder) else Path(folder).parent
+        self._path = self.folder / NAME
 
     def in_effect(self) -> Written:
         """The files that are as they were written."""
@@ -55,7 +55,7 @@ class CorrectionJournal:
 
     def added(self, written: Written, path: Path, data: bytes, corrections: Iterable[Correction]) -> Written:
         """`written` with what a file is about to become; what is in it already stays in it."""
-        name = os.path.relpath(path, self._folder)
+        name = os.path.relpath(path, self.folder)
         earlier = written[name].corrections if name in written else ()
         return {**written, name: WrittenFile(_digest(data), (*earlier, *map(key_of, corrections)))}
 
@@ -68,7 +68,7 @@ class CorrectionJournal:
 
     def _digest_of(self, path: str) -> str | None:
         with contextlib.suppress(OSError, ValueError):
-            return _digest((self._folder / path).read_bytes())
+            return _digest((self.folder / path).read_bytes())
         return None
 
 

@@ -18,6 +18,7 @@ from odtk.datasets.correction_journal import CorrectionJournal, Written, key_of,
 from odtk.datasets.correction_plans import Place, Plan, places_of, plan_of
 from odtk.datasets.corrections import KEEP, Correction, Yxyx
 from odtk.errors import DataError, OdtkError
+from odtk.folder_lock import locked_folder
 
 ORIGINAL = ".orig"
 
@@ -51,9 +52,23 @@ def apply_corrections(
     them.
 
     All or nothing: every file is read again after it was written, and if one does not say what it should, all are put
-    back. Raises DataError for annotations that are not there (any more), and UnusableImage for what cannot be written.
+    back. Raises DataError for annotations that are not there (any more), UnusableImage for what cannot be written, and
+    OutputError while another process is writing corrections there.
     """
     journal = CorrectionJournal(folder)
+    with locked_folder(journal.folder):
+        return _apply(journal, folder, corrections, format, boxes, exif, resume)
+
+
+def _apply(
+    journal: CorrectionJournal,
+    folder: str | os.PathLike,
+    corrections: Sequence[Correction],
+    format: str | None,
+    boxes: str | None,
+    exif: str,
+    resume: bool,
+) -> WrittenCorrections:
     done = journal.in_effect() if resume else {}
     places = places_of(folder, format, boxes, exif)
     by_image, already = _sorted_out(corrections, keys_in(done))

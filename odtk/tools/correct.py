@@ -29,7 +29,7 @@ def correct(
     those of make_tfrecords. With `resume`, corrections that an earlier writing, which was cut off, has made are left
     out instead of refused; a hidden file in `data_dir` says which. Raises DataError for a row that says nothing clear,
     for a box that is not annotated (any more), for a new one that is there already, for a class that the dataset does
-    not have, and for an outline, whose box cannot be set.
+    not have, and for an outline, whose box cannot be set; OutputError while another process writes corrections there.
     """
     require_one_of(EXIF_CHOICES, exif=exif)
     table = read_corrections(corrections)

@@ -16,8 +16,10 @@ from odtk.datasets import written_corrections
 from odtk.datasets.corrections import CHANGE, DISCARD, KEEP, Correction, read_corrections, write_corrections
 from odtk.datasets.open_dataset import interpreted_by_headers, open_target
 from odtk.datasets.written_corrections import apply_corrections
-from odtk.errors import DataError, OdtkError
+from odtk.errors import DataError, OdtkError, OutputError
+from odtk.folder_lock import locked_folder
 from odtk.tools.synthetic_pets import draw_dataset as draw_pets
+from odtk.unfinished import LOCK_NAME
 
 WIDTH, HEIGHT = 100, 80
 
@@ -247,6 +249,15 @@ def test_what_is_not_there_changes_nothing(plain_dataset):
         with pytest.raises(DataError):
             apply_corrections(plain_dataset, [good, bad])
         assert contents(plain_dataset) == before
+
+
+def test_two_do_not_write_corrections_at_once(plain_dataset):
+    before = contents(plain_dataset)
+    with locked_folder(plain_dataset), pytest.raises(OutputError, match=r"Another odtk .*writing to .*data"):
+        apply_corrections(plain_dataset, TABLE)
+    assert contents(plain_dataset) == before
+    assert apply_corrections(plain_dataset, TABLE).added == 1
+    assert not (plain_dataset / LOCK_NAME).exists()
 
 
 def test_a_box_of_another_class_is_left_alone(plain_dataset):
