@@ -62,15 +62,28 @@ def sigmoid_cross_entropy(logits, targets, weights):
     return _by_class(weights) * tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
 
 
-def sigmoid_focal(logits, targets, weights, gamma: float = 2.0, alpha: float | None = 0.25):
-    """Focal loss (Lin et al., "Focal Loss for Dense Object Detection", 2017), per class; targets 0 or 1."""
+def sigmoid_focal(logits, targets, weights, gamma: float = 2.0, alpha: float | None = 0.25, soft_targets: bool = False):
+    """Focal loss (Lin et al., "Focal Loss for Dense Object Detection", 2017), per class; targets 0 or 1.
+
+    `soft_targets`: they may also be between 0 and 1. The loss of the others is the same bit for bit, in fewer passes
+    over all anchors and classes, each of which a CPU's memory has to bear.
+    """
     cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
     probabilities = tf.sigmoid(logits)
-    p_t = targets * probabilities + (1 - targets) * (1 - probabilities)
+    by_target = _mixed if soft_targets else _chosen
+    p_t = by_target(targets, probabilities, 1 - probabilities)
     loss = tf.pow(1 - p_t, gamma) if gamma else tf.ones_like(p_t)
     if alpha is not None:
-        loss *= targets * alpha + (1 - targets) * (1 - alpha)
+        loss *= by_target(targets, tf.constant(alpha, p_t.dtype), tf.constant(1 - alpha, p_t.dtype))
     return loss * cross_entropy * _by_class(weights)
+
+
+def _chosen(targets, of_one, of_zero):
+    return tf.where(targets == 1.0, of_one, of_zero)
+
+
+def _mixed(targets, of_one, of_zero):
+    return targets * of_one + (1 - targets) * of_zero
 
 
 def softmax_cross_entropy(logits, targets, weights, logit_scale: float = 1.0):

@@ -85,6 +85,35 @@ def test_sigmoid_focal(gamma, alpha):
     np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(("gamma", "alpha"), [(2.0, 0.25), (1.5, 0.75), (0.0, 0.25), (2.0, None)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_focal_of_targets_that_are_0_or_1_is_that_of_soft_ones_bit_for_bit(gamma, alpha, dtype):
+    logits = tf.constant(np.concatenate([LOGITS.ravel(), [0.0, -0.0, 1e-30, 20, -20, 60, -60, 150, -150] * 2]), dtype)
+    targets = np.concatenate([ONE_HOT.ravel(), [0] * 9, [1] * 9]).astype(dtype)
+
+    @tf.function  # as in training: without a graph, gradients are added up in another order
+    def value_and_gradient(soft_targets):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            weights = np.ones([1, 1], dtype)
+            value = losses.sigmoid_focal(logits[None], targets[None], weights, gamma, alpha, soft_targets)
+        return value, tape.gradient(value, logits)
+
+    for binary, soft in zip(value_and_gradient(False), value_and_gradient(True), strict=True):
+        np.testing.assert_array_equal(binary, soft)
+        assert np.count_nonzero(binary) > 50
+
+
+def test_focal_of_soft_targets_lies_between():
+    """At a quarter, in the mixed way of TFOD: p_t and alpha are mixed, and the cross entropy."""
+    p, target = 0.7, 0.25
+    logits = tf.constant([[[np.log(p / (1 - p))]]], tf.float32)
+    found = losses.sigmoid_focal(logits, tf.fill([1, 1, 1], target), tf.ones([1, 1]), 2.0, 0.9, soft_targets=True)
+    entropy = -target * np.log(p) - (1 - target) * np.log(1 - p)
+    p_t, alpha = target * p + (1 - target) * (1 - p), target * 0.9 + (1 - target) * 0.1
+    assert float(found[0, 0, 0]) == pytest.approx(alpha * (1 - p_t) ** 2 * entropy, rel=1e-5)
+
+
 def test_focal_without_focus_or_balance_is_cross_entropy():
     plain = losses.sigmoid_cross_entropy(LOGITS, ONE_HOT, WEIGHTS)
     np.testing.assert_allclose(losses.sigmoid_focal(LOGITS, ONE_HOT, WEIGHTS, 0.0, None), plain, rtol=1e-6)

@@ -62,7 +62,7 @@ def build_training(message: center_net_pb2.CenterNet) -> CenterNetTraining:
     """Losses and targets, with the config's parameters."""
     center, task = message.object_center_params, message.object_detection_task
     return CenterNetTraining(
-        center_loss=build_classification_loss(center.classification_loss),
+        center_loss=build_classification_loss(center.classification_loss, soft_targets=True),
         box_loss=build_localization_loss(task.localization_loss),
         min_overlap=center.min_box_overlap_iou,
         only_labeled=center.use_labeled_classes,

@@ -21,14 +21,13 @@ def build_localization_loss(message: losses_pb2.LocalizationLoss) -> Callable:
     return functools.partial(losses.smooth_l1, delta=message.weighted_smooth_l1.delta)
 
 
-def build_classification_loss(message: losses_pb2.ClassificationLoss) -> Callable:
-    """A function of (logits, targets, weights)."""
+def build_classification_loss(message: losses_pb2.ClassificationLoss, soft_targets: bool = False) -> Callable:
+    """A function of (logits, targets, weights); targets are 0 or 1, or with `soft_targets` also between them."""
     match message.WhichOneof("classification_loss"):
         case "weighted_sigmoid_focal":
             focal = message.weighted_sigmoid_focal
-            return functools.partial(
-                losses.sigmoid_focal, gamma=focal.gamma, alpha=focal.alpha if focal.HasField("alpha") else None
-            )
+            alpha = focal.alpha if focal.HasField("alpha") else None
+            return functools.partial(losses.sigmoid_focal, gamma=focal.gamma, alpha=alpha, soft_targets=soft_targets)
         case "weighted_softmax":
             return functools.partial(losses.softmax_cross_entropy, logit_scale=message.weighted_softmax.logit_scale)
         case "weighted_logits_softmax":
