@@ -15,6 +15,7 @@ from odtk.exporting.model import naming
 from odtk.exporting.open_model import open_model
 from odtk.exporting.openvino_import import import_openvino
 from odtk.exporting.trained_model import TrainedModel
+from odtk.tools.export import export
 
 onnx = pytest.importorskip("onnx", reason="the extra odtk[onnx] is not installed")
 pytest.importorskip("tf2onnx", reason="the extra odtk[onnx] is not installed")
@@ -94,3 +95,23 @@ def assert_same(found: Detections, exact: Detections) -> None:
         fits &= np.abs(found.boxes - exact.boxes[index]).max(axis=1) <= 1e-3
         assert fits.any(), f"detection {index} of {len(exact)}: {exact.take(np.array([index]))}"
         free[np.flatnonzero(fits)[0]] = False
+
+
+SMALL = [
+    "ssd_resnet50_v1_fpn_small",
+    "ssd_mobilenet_v2_small",
+    "efficientdet_small",
+    "faster_rcnn_resnet50_fpn_small",
+    "centernet_small",
+]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_small_models_find_on_the_demos_images_what_their_checkpoint_finds(name, trained_small_model, tmp_path):
+    """The certificate of weights that have learned, which the export must pass, measures it."""
+    report = export(*trained_small_model(name), tmp_path / "out", format=["onnx", "openvino"], verify=40)
+    for each in report.certificate.formats:
+        assert each.agreement.objects >= 40
+        assert max(each.agreement.boxes, each.agreement.scores) < 1e-3
+        assert (each.agreement.missing, each.agreement.extra) == (0, 0)
+        assert each.map_after == pytest.approx(each.map_before, abs=1e-3)
