@@ -53,13 +53,18 @@ class Agreement:
         )
 
 
-def compare(exact: Sequence[Detections], others: Sequence[Detections]) -> Agreement:
+def compare(exact: Sequence[Detections], others: Sequence[Detections], tolerance: Tolerance | None = None) -> Agreement:
     """The agreement of `others` with `exact`, image by image.
 
     A detection is paired with at most one of the other model, of the same class and an IoU of at least 0.5, the most
     alike in place and score first. So a box that suppression should have removed is found in addition.
+
+    With a `tolerance` that lets objects be missing, two that are farther apart than it are no pair: each is missing or
+    found in addition. Where boxes are rounded, suppression keeps one of two overlapping boxes here and drops it there,
+    and what is left in its place has another score; how often is what counts then.
     """
-    images = [_compare(*pair) for pair in zip(exact, others, strict=True)]
+    farthest = None if tolerance is None or not tolerance.missing else tolerance
+    images = [_compare(*pair, farthest) for pair in zip(exact, others, strict=True)]
     distances = np.concatenate([each.distances for each in images]) if images else np.zeros([0, 2])
     # NumPy's maximum of numbers with a NaN is NaN.
     boxes, scores = distances.max(axis=0, initial=0.0).tolist()
@@ -73,11 +78,11 @@ class _ImageAgreement:
     distances: np.ndarray  # [pairs, 2], of boxes and of scores
 
 
-def _compare(one: Detections, other: Detections) -> _ImageAgreement:
+def _compare(one: Detections, other: Detections, farthest: Tolerance | None) -> _ImageAgreement:
     objects, others = _objects(one), _objects(other)
     if not objects.any():  # the best detection of an image need not be an object to the other
         objects[:1] = True
-    pairs = _pairs(one, other, objects, others)
+    pairs = _pairs(one, other, objects, others, farthest)
     missing = int(objects.sum() - objects[pairs[:, 0]].sum())
     extra = int(others.sum() - others[pairs[:, 1]].sum())
     apart = one.boxes[pairs[:, 0]] - other.boxes[pairs[:, 1]], one.scores[pairs[:, 0]] - other.scores[pairs[:, 1]]
@@ -90,11 +95,16 @@ def _objects(found: Detections) -> np.ndarray:
     return ~(found.scores < LEAST_SCORE)
 
 
-def _pairs(one: Detections, other: Detections, objects: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _pairs(
+    one: Detections, other: Detections, objects: np.ndarray, others: np.ndarray, farthest: Tolerance | None
+) -> np.ndarray:
     """The indices of detections that go together, at least one of them an object: [pairs, 2]."""
-    overlaps = _iou(one.boxes, other.boxes)
+    overlaps, scores = _iou(one.boxes, other.boxes), np.abs(one.scores[:, None] - other.scores)
     possible = (one.classes[:, None] == other.classes) & (overlaps >= LEAST_IOU) & (objects[:, None] | others)
-    apart = 1 - overlaps + np.abs(one.scores[:, None] - other.scores)
+    if farthest is not None:
+        boxes = np.abs(one.boxes[:, None] - other.boxes).max(axis=-1, initial=0.0)
+        possible &= ~((scores > farthest.scores) | (boxes > farthest.boxes))  # a NaN stays a pair, to be refused
+    apart = 1 - overlaps + scores
     candidates = np.argwhere(possible)
     taken: tuple[set[int], set[int]] = set(), set()
     pairs = []

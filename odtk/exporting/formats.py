@@ -70,7 +70,7 @@ class Tolerance:
     scores: float = 1e-3
     """The largest difference between scores."""
     missing: float = 0.0
-    """The largest part of the objects that only one of the two finds."""
+    """The largest part of the objects that only one of the two finds, or finds farther away; see agreement.compare."""
     points: float = 1.0
     """The largest loss of mAP, of 100."""
 

@@ -7,8 +7,9 @@ from odtk.detectors import families
 from odtk.exporting.formats import ExportOptions, Tolerance
 
 # Of the small pipelines' models on the demo's 40 evaluation images (45 to 89 objects, none missing) the largest
-# differences in boxes and scores were: float16 0.0003 and 0.0015, dynamic 0.029 and 0.13, int8 0.07 and 0.13. The
-# tolerances leave room for the larger models of users.
+# differences in boxes and scores were: float16 0.0003 and 0.0015, dynamic 0.029 and 0.13, int8 0.07 and 0.13. In
+# another training suppression kept other boxes of int8 in 3 of the images; such objects count as missing where they are
+# too far away. The tolerances leave room for the larger models of users.
 _TOLERANCES = {
     "none": Tolerance(),
     "float16": Tolerance(0.005, 0.02, 0.02, 1.0),

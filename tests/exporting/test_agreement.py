@@ -85,6 +85,22 @@ def test_a_score_that_is_not_a_number_is_a_difference_wherever_it_is(place):
     assert found.problems(Tolerance(scores=1.0)) == ["scores differ by up to nan (accepted: 1)"]
 
 
+def test_where_objects_may_be_missing_one_that_is_too_far_away_is_missing_and_found_in_addition():
+    """Such as the neighbour that is left where suppression dropped another one: how many there are is what counts."""
+    exact = detections((BOX, 0.9, 1), (ELSEWHERE, 0.8, 2))
+    weak, moved = detections((BOX, 0.9, 1), (ELSEWHERE, 0.3, 2)), detections((MOVED, 0.9, 1), (ELSEWHERE, 0.8, 2))
+    rounded = Tolerance(boxes=0.01, scores=0.2, missing=0.5)
+    assert compare([exact], [weak], rounded) == compare([exact], [moved], rounded) == Agreement(2, 1, 1, 0.0, 0.0)
+    assert compare([exact], [weak], rounded).problems(rounded) == []
+    assert compare([exact], [weak], rounded).problems(Tolerance(missing=0.4)) == [
+        "1 of 2 objects are not found (accepted: 40%)",
+        "1 are found in addition to 2 (accepted: 40%)",
+    ]
+    assert compare([exact], [weak], Tolerance()).scores == pytest.approx(0.5), "none may be missing: it is said how far"
+    nan = detections((BOX, math.nan, 1), (ELSEWHERE, 0.8, 2))
+    assert compare([exact], [nan], rounded).problems(rounded) == ["scores differ by up to nan (accepted: 0.2)"]
+
+
 def test_what_is_not_a_number_and_was_not_there_is_found_in_addition():
     exact = detections((BOX, 0.9, 1))
     assert compare([exact], [detections((BOX, 0.9, 1), (ELSEWHERE, math.nan, 2))]).extra == 1

@@ -112,7 +112,7 @@ def certify(name: str, row: ExportFormat, options: ExportOptions, limit: float |
     batched = bool(exact.batch and found.batch)
     expected, answered = ([*each.detections, *((each.batch or ()) if batched else ())] for each in (exact, found))
     return FormatCertificate(
-        name, row.path, compare(expected, answered), tolerance, exact.mean_precision, found.mean_precision,
+        name, row.path, compare(expected, answered, tolerance), tolerance, exact.mean_precision, found.mean_precision,
         exact.milliseconds, found.milliseconds, batched,
     )  # fmt: skip
 
