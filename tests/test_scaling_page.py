@@ -1,4 +1,7 @@
-"""docs/scaling.md: its commands are the command line's, and its numbers those of the files that it quotes."""
+"""docs/scaling.md: its commands are the command line's, and its numbers those of the files that it quotes.
+
+README quotes the latencies of one of them, too.
+"""
 
 import json
 import os
@@ -93,6 +96,16 @@ def test_measured_numbers_are_those_of_the_results():
     assert said["training step, 320x320, batch 4, float32"] == (
         f"{seconds:.2f} s: {4 / seconds:.2f} images/s on 2 cores"
     )
+
+
+def test_readmes_latencies_are_those_of_the_results():
+    measured = json.loads((ROOT / "bench/results.json").read_text())["figures"]["latency"]
+    figures = {each["name"].strip(): each for each in measured}
+    tfod = re.match(r"TFOD ([\d.]+) ms;", figures["against TFOD's"]["beside"])[1]
+    assert (
+        f"exported ResNet-50 at 320x320: {figures['SavedModel, 320x320']['value']:.0f} ms per image, "
+        f"{figures['with --winograd']['value']:.0f} ms with `--winograd`; TFOD: {float(tfod):.0f} ms |"
+    ) in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_the_h200s_table_is_that_of_its_file():
