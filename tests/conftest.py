@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_collection_finish():
     leave_imports_alone()
+
+
+@pytest.fixture
+def signals_of_a_terminal():
+    """Ctrl-C and a closed terminal are noticed, also by programs that the test starts.
+
+    Where the tests run in the background of a script, or under nohup, these signals are ignored, which is inherited.
+    """
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    kept = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")

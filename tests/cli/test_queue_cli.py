@@ -304,6 +304,7 @@ def sleeping(path):
     queue.stop(now=True)
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_ctrl_c_ends_the_following_of_a_log_and_not_the_job(run, sleeping):
     following = subprocess.Popen(
         [sys.executable, "-m", "odtk", "queue", "logs", "1", "-f", "--queue", str(sleeping)],

@@ -9,6 +9,8 @@ import pytest
 
 from odtk.cli.stop_signals import Terminated, exit_code, stop_signals
 
+pytestmark = pytest.mark.usefixtures("signals_of_a_terminal")
+
 HERE = os.getpid()
 
 

@@ -134,13 +134,10 @@ def test_the_background_has_no_terminal_and_one_worker_and_stop_lets_jobs_wait(q
     assert queue.job(job).reason is None
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_a_worker_in_the_foreground_stops_with_who_attends_it(queue, shell, until):
     job = queue.put(shell("trap 'exit 143' TERM; while :; do sleep 0.02; done"))
-    # Where the tests run in the background of a script, SIGINT is ignored, which processes inherit.
-    code = (
-        "import odtk, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "odtk.Queue(sys.argv[1]).start(detach=False, log=print)"
-    )
+    code = "import odtk, sys; odtk.Queue(sys.argv[1]).start(detach=False, log=print)"
     for number in (signal.SIGINT, signal.SIGKILL):
         process = subprocess.Popen(
             [sys.executable, "-c", code, str(queue.path)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True

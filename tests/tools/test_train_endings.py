@@ -23,7 +23,7 @@ from odtk.training.callbacks.bad_records import BadRecordLimit
 from odtk.training.callbacks.callback import Callback
 from odtk.training.loggers.csv_files import read_evaluations
 
-pytestmark = pytest.mark.usefixtures("no_pictures")
+pytestmark = pytest.mark.usefixtures("no_pictures", "signals_of_a_terminal")
 
 ENDLESS = ["--checkpoint-every", "1000000", "--num-steps", "1000000", "--seed", "1"]
 

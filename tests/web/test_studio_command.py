@@ -56,6 +56,7 @@ main()
 """
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_it_starts_without_what_is_heavy_and_ends_with_open_streams(tmp_path):
     with studio_process(tmp_path, program=("-c", WATCHED)) as (process, address):
         modules = set(json.loads(process.stdout.readline()))
@@ -94,6 +95,7 @@ def test_a_second_studio_of_a_folder_is_told_where_the_first_one_is(tmp_path):
         pass
 
 
+@pytest.mark.usefixtures("signals_of_a_terminal")
 def test_a_killed_studio_does_not_hold_its_folder_and_a_closed_terminal_ends_the_next(tmp_path):
     with studio_process(tmp_path) as (process, _):
         process.kill()
