@@ -8,6 +8,7 @@ import json
 from types import SimpleNamespace
 
 import golden_runs
+import golden_training
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -58,10 +59,8 @@ def without_depth(detector) -> None:
 def test_the_references_efficientdets(family):
     golden_runs.assert_same_inference(family)
     without_depth(family.detector)
-    rows, norm, _ = golden_runs.train(family, 3, family.case.preprocessed(preprocess))
-    for tag, values in family.case.training_losses().items():
-        np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
-    assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
+    images = family.case.preprocessed(preprocess)
+    golden_training.assert_same_steps(family, family.case.training_losses(), 3 * [1e-3], images)
 
 
 @pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
@@ -76,7 +75,7 @@ def test_what_the_reference_does_not_cover_of_efficientdet(case, tmp_path):
     golden_runs.assert_same_corners(case)
     golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
     without_depth(case.detector)
-    golden_runs.assert_same_first_step(case, case.case.preprocessed(preprocess))
+    golden_training.assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def test_training_with_stochastic_depth(with_depth, monkeypatch):
     golden = with_depth.golden
     numbers = iter(golden["numbers"])
     monkeypatch.setattr(step_random, "uniform", lambda shape: tf.reshape(tf.constant(next(numbers)), shape))
-    rows, norm, _ = golden_runs.train(with_depth, 1, with_depth.case.preprocessed(preprocess))
+    rows, norm, _ = golden_training.train(with_depth, 1, with_depth.case.preprocessed(preprocess))
     assert next(numbers, None) is None
     for tag, value in zip(golden["tags"], golden["losses"], strict=True):
         assert rows[0][tag] == pytest.approx(value, rel=1e-3), tag

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import golden_runs
+import golden_training
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -25,10 +26,10 @@ QUICK = {
     "mobilenet_v1-base", "mobilenet_v2-depthwise_explicit_padding", "four maps, strides and offsets", "shared heads",
     "a pyramid with both",
 }  # fmt: skip
-# By what TFOD differs from itself, at steps 0 to 2. Which anchors are mined changes by jumps from the third step on;
-# test_training_in_double.py has all steps of all.
+# By what TFOD differs from itself, at steps 0 to 2. From the third step on which anchors are mined changes by jumps,
+# and with explicit padding TFOD's losses with and without AVX-512 are 7 % apart. All steps: test_training_in_double.py.
 OF_STEPS = (2e-4, 2e-3, 5e-3)
-COMPARED_STEPS = {"mobilenet_v2-hard_example_miner": 2}
+COMPARED_STEPS = {"mobilenet_v2-hard_example_miner": 2, "mobilenet_v2-depthwise_explicit_padding": 2}
 
 
 @pytest.fixture
@@ -54,11 +55,8 @@ def case(request) -> SimpleNamespace:
 def test_the_references_goldens(family):
     golden_runs.assert_same_inference(family)
     steps = COMPARED_STEPS.get(Path(family.case.name).name, 3)
-    rows, norm, _ = golden_runs.train(family, steps, family.case.preprocessed(preprocess))
-    for tag, values in family.case.training_losses().items():
-        for row, value, tolerance in zip(rows, values[:steps], OF_STEPS[:steps], strict=True):
-            assert row[tag] == pytest.approx(float(value), rel=tolerance), tag
-    assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
+    images = family.case.preprocessed(preprocess)
+    golden_training.assert_same_steps(family, family.case.training_losses(), OF_STEPS[:steps], images)
 
 
 @pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
@@ -74,7 +72,7 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
     golden_runs.assert_same_corners(case)
     if "graph" in case.golden:
         golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
-    golden_runs.assert_same_first_step(case, case.case.preprocessed(preprocess))
+    golden_training.assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.mark.slow

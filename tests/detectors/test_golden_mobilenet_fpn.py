@@ -6,6 +6,7 @@ Six from the reference (tests/golden/families), and what these do not cover (tes
 from types import SimpleNamespace
 
 import golden_runs
+import golden_training
 import numpy as np
 import pytest
 from golden_cases import GOLDEN
@@ -48,10 +49,8 @@ def case(request) -> SimpleNamespace:
 )
 def test_the_references_goldens(family):
     golden_runs.assert_same_inference(family)
-    rows, norm, _ = golden_runs.train(family, 3, family.case.preprocessed(preprocess))
-    for tag, values in family.case.training_losses().items():
-        np.testing.assert_allclose([row[tag] for row in rows], values, rtol=1e-3, err_msg=tag)
-    assert norm == pytest.approx(float(family.golden["train_gradient_norm"]), rel=2e-2)
+    images = family.case.preprocessed(preprocess)
+    golden_training.assert_same_steps(family, family.case.training_losses(), 3 * [1e-3], images)
 
 
 @pytest.mark.parametrize("case", golden_runs.params(CASES, QUICK), indirect=True)
@@ -65,7 +64,7 @@ def test_what_the_reference_does_not_cover(case, tmp_path):
     golden_runs.assert_same_predictions(case)
     golden_runs.assert_same_corners(case)
     golden_runs.assert_tfods_objects(case.detector, case.golden["graph"], tmp_path)
-    golden_runs.assert_same_first_step(case, case.case.preprocessed(preprocess))
+    golden_training.assert_same_first_step(case, case.case.preprocessed(preprocess))
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import last_places
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -51,8 +52,13 @@ def source(request) -> Source:
 
 
 @pytest.fixture(scope="module")
-def expected(source) -> list[Detections]:
-    return TrainedModel(source.detector, source.config, "golden", None, naming(None)).detect_batch(images())
+def expected(source) -> list[list[Detections]]:
+    """For each image what is found, and what is found with weights changed in their last places."""
+    model, draws = TrainedModel(source.detector, source.config, "golden", None, naming(None)), []
+    for seed in range(5):
+        with last_places.changed(source.detector, seed):
+            draws.append(model.detect_batch(images()))
+    return [list(of_image) for of_image in zip(*draws, strict=True)]
 
 
 def images() -> list[np.ndarray]:
@@ -72,29 +78,45 @@ def test_a_file_finds_what_its_checkpoint_finds(name, source, expected, tmp_path
     if name == "onnx":
         assert refused_by_tensorrt(onnx.load(tmp_path / row.path)) == []
     model = open_model(tmp_path)
-    for found, exact in zip(model.detect_batch(images()), expected, strict=True):
-        assert_same(found, exact)
+    for found, draws in zip(model.detect_batch(images()), expected, strict=True):
+        assert_same(found, *draws)
 
 
 def test_openvino_runs_the_saved_model(source, expected, tmp_path):
     saved_model.save(source.detector, "image_tensor", str(tmp_path / "saved_model"))
     model = openvino.convert_model(str(tmp_path / "saved_model"))
     openvino.save_model(model, tmp_path / "model.xml", compress_to_fp16=False)
-    for found, exact in zip(open_model(tmp_path / "model.xml").detect_batch(images()), expected, strict=True):
-        assert_same(found, exact)
+    for found, draws in zip(open_model(tmp_path / "model.xml").detect_batch(images()), expected, strict=True):
+        assert_same(found, *draws)
 
 
-def assert_same(found: Detections, exact: Detections) -> None:
-    """Boxes and scores to 1e-3, the same classes. The last ones may be others of about the same score."""
-    assert len(found) == len(exact) > 0
-    np.testing.assert_allclose(found.scores, exact.scores, rtol=0, atol=1e-3)
-    free = np.ones(len(found), bool)
-    for index in np.flatnonzero(exact.scores > exact.scores[-1] + 1e-3):
-        fits = free & (found.classes == exact.classes[index])
-        fits &= np.abs(found.scores - exact.scores[index]) <= 1e-3
-        fits &= np.abs(found.boxes - exact.boxes[index]).max(axis=1) <= 1e-3
-        assert fits.any(), f"detection {index} of {len(exact)}: {exact.take(np.array([index]))}"
-        free[np.flatnonzero(fits)[0]] = False
+def assert_same(found: Detections, exact: Detections, *draws: Detections) -> None:
+    """Every object of one is in the other, but for those that rounding decides: that come or go among the draws.
+
+    Such are two equal peaks side by side in a heat map, or two boxes that overlap by just what suppression accepts.
+    """
+    come_and_go = set().union(*(missing(exact, draw) for draw in draws))
+    assert len(come_and_go) <= len(exact) / 4
+    assert missing(exact, found) <= come_and_go
+    assert not missing(found, exact).intersection(*(missing(found, draw) for draw in draws))
+
+
+def missing(objects: Detections, others: Detections) -> set[int]:
+    """Which objects have no other of their own: the same class, box and score to 1e-3.
+
+    Those about as low as the last one of either are left out, as in its place there may be any other of that score.
+    """
+    assert min(len(objects), len(others)) > 0
+    free, found = np.ones(len(others), bool), set()
+    for index in np.flatnonzero(objects.scores > max(objects.scores[-1], others.scores[-1]) + 1e-3):
+        fits = free & (others.classes == objects.classes[index])
+        fits &= np.abs(others.scores - objects.scores[index]) <= 1e-3
+        fits &= np.abs(others.boxes - objects.boxes[index]).max(axis=1) <= 1e-3
+        if fits.any():
+            free[np.flatnonzero(fits)[0]] = False
+        else:
+            found.add(int(index))
+    return found
 
 
 SMALL = [

@@ -1,4 +1,4 @@
-"""What a detector computes of a golden's batch, in inference and in training, compared with what TFOD did."""
+"""What a detector computes of a golden's batch in inference, compared with what TFOD did; see golden_training, too."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -15,10 +15,8 @@ from synthetic_weights import synthetic_image
 
 from odtk.detectors.build import build_detector
 from odtk.detectors.detector import Detector
-from odtk.detectors.total_loss import TOTAL_LOSS, total_losses
 from odtk.exporting import runtime, saved_model
 from odtk.protos import model_pb2
-from odtk.training.optimizer import build_optimizer
 
 LOSSES = ["Loss/localization_loss", "Loss/classification_loss"]
 
@@ -34,6 +32,8 @@ class Built(NamedTuple):
     case: GoldenCase
     detector: Detector
     golden: dict[str, np.ndarray]
+    key: str
+    """In from_tfod/avx2.npz."""
 
 
 def of_reference(name: str) -> Built:
@@ -41,22 +41,23 @@ def of_reference(name: str) -> Built:
     case = family_case(name)
     detector = build_detector(case.config)
     case.assign_weights(detector.checkpoint_variables())
-    return Built(case, detector, case.arrays)
+    return Built(case, detector, case.arrays, name)
 
 
 def of_tfod(answers: dict[str, np.ndarray], name: str) -> Built:
     """One of those that a script of tests/golden/from_tfod wrote; `answers` are all of its file."""
-    return of_answers({key.removeprefix(f"{name}/"): answers[key] for key in answers if key.startswith(f"{name}/")})
+    golden = {key.removeprefix(f"{name}/"): answers[key] for key in answers if key.startswith(f"{name}/")}
+    return of_answers(golden, f"{golden['base']}, {name}")
 
 
-def of_answers(golden: dict[str, np.ndarray]) -> Built:
+def of_answers(golden: dict[str, np.ndarray], name: str = "") -> Built:
     """That with these answers, which say from which config its model was made, and which it is."""
     case = family_case(str(golden["base"]))
     case.config.model.CopyFrom(text_format.Parse(str(golden["model"]), model_pb2.DetectionModel()))
     detector = build_detector(case.config)
     for key, variable in detector.checkpoint_variables().items():
         variable.assign(case.value(key, variable.shape))
-    return Built(case, detector, golden)
+    return Built(case, detector, golden, name)
 
 
 def computed(built: Built, groundtruth: dict | None = None) -> SimpleNamespace:
@@ -70,30 +71,6 @@ def computed(built: Built, groundtruth: dict | None = None) -> SimpleNamespace:
         preprocessed=preprocessed,
         predictions=built.detector.predict(preprocessed, shapes),
     )
-
-
-class Trained(NamedTuple):
-    """The losses of each step, and of the first one the norm of the gradient and what was predicted."""
-
-    rows: list[dict[str, float]]
-    norm: float
-    predictions: dict
-
-
-def train(run: SimpleNamespace, steps: int, images=None) -> Trained:
-    """Some steps with the run's groundtruth; `images` if not those of the inference."""
-    detector, rows, first = run.detector, [], ()
-    optimizer = build_optimizer(run.case.config.train_config.optimizer)
-    for _ in range(steps):
-        with tf.GradientTape() as tape:
-            fed = run.preprocessed if images is None else images
-            predictions = detector.predict(fed, run.shapes, True, run.groundtruth)
-            losses = total_losses(detector, predictions, run.groundtruth, run.shapes)
-        gradients = tape.gradient(losses[TOTAL_LOSS], detector.trainable_variables)
-        first = first or (float(tf.linalg.global_norm(gradients)), predictions)
-        optimizer.apply_gradients(zip(gradients, detector.trainable_variables, strict=True))
-        rows.append({tag: float(loss) for tag, loss in losses.items()})
-    return Trained(rows, *first)
 
 
 def assert_same_predictions(run: SimpleNamespace) -> None:
@@ -133,15 +110,6 @@ def assert_same_corners(run: SimpleNamespace, tolerance: float = 1e-5) -> None:
     """Of the preprocessed images, padding included."""
     corners = tf.concat([run.preprocessed[:, :2, :2], run.preprocessed[:, -2:, -2:]], axis=1)
     np.testing.assert_allclose(corners, run.golden["preprocessed_corners"], atol=tolerance)
-
-
-def assert_same_first_step(run: SimpleNamespace, images=None) -> dict:
-    """All losses of the first step of training, and the norm of its gradient; returns what it predicted."""
-    trained = train(run, steps=1, images=images)
-    for tag, value in trained.rows[0].items():
-        assert value == pytest.approx(float(run.golden[tag]), rel=1e-3), tag
-    assert trained.norm == pytest.approx(float(run.golden["train_gradient_norm"]), rel=2e-2)
-    return trained.predictions
 
 
 def assert_tfods_objects(detector: Detector, serialized: np.ndarray, folder: Path) -> None:

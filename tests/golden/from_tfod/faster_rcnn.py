@@ -191,6 +191,11 @@ class Run:
         boxes = proposals[:, BESIDE] / [height, width, height, width] + np.array(SHIFT)
         boxes = np.clip(boxes, 0, 1).astype(np.float32)
         classes = np.array([[0, 2, 1]] * 2, np.int32)
+        self.set_groundtruth(boxes, classes)
+        return {"near_boxes": boxes, "near_classes": classes}
+
+    def set_groundtruth(self, boxes: np.ndarray, classes: np.ndarray) -> None:
+        """Three boxes in each image, normalized [2, 3, 4], and their classes from 0 [2, 3]."""
         one_hot = np.eye(NUM_CLASSES, dtype=np.float32)[classes]
         self.labels |= {
             FIELDS.groundtruth_boxes: tf.stack([_padded(each, 100) for each in boxes]),
@@ -198,7 +203,6 @@ class Run:
             FIELDS.groundtruth_weights: tf.sequence_mask([3, 3], 100, dtype=tf.float32),
             FIELDS.num_groundtruth_boxes: tf.constant([3, 3], tf.int32),
         }
-        return {"near_boxes": boxes, "near_classes": classes}
 
 
 def answers(config, weights_name: str) -> dict[str, np.ndarray]:

@@ -1,0 +1,128 @@
+"""What TFOD computes in training on a CPU without AVX-512, where its numbers are others.
+
+usage (from the repository's root, where `make tfod` has been): .tfod/bin/python tests/golden/from_tfod/avx2.py
+
+The other goldens are from CPUs with AVX-512, for which oneDNN has other kernels, which round otherwise. Inference does
+not notice. In training, batch norms over a few pixels magnify that, and so do proposals, which change by jumps: TFOD's
+own losses then differ by up to 10 % from the third step on, and the norm of its first gradient by up to 20 %. So the
+training numbers of the families in which that happens are here once more, of the reference's goldens and of those made
+by the scripts beside this one. oneDNN is told to use no more than AVX2, so that any x86 processor gives them.
+"""
+
+import functools
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+sys.path.insert(0, str(Path(__file__).parent))
+
+import center_net
+import faster_rcnn
+import mobilenet_fpn
+import numpy as np
+import tensorflow as tf
+import training
+from center_net_hourglasses import GAMMA
+from google.protobuf import text_format
+from object_detection import model_lib_v2
+from object_detection.builders import optimizer_builder
+from object_detection.protos import model_pb2
+from object_detection.utils import config_util
+from synthetic_weights import family_value, synthetic_value
+
+HERE = Path(__file__).parent
+FAMILIES = HERE.parent / "families"
+HOURGLASSES = ("hourglass_52", "hourglass_104")
+STEPS = 3
+
+Numbers = dict[str, np.ndarray]
+"""losses/TAG: of each step; train_gradient_norm; of a Faster R-CNN train_proposal_boxes."""
+
+
+def main() -> None:
+    """Writes avx2.npz beside this file."""
+    faster_rcnn.without_races()
+    found: dict[str, Numbers] = {}
+    for path in sorted(FAMILIES.glob("mobilenet_*.config")):
+        found[path.stem] = of_reference_ssd(path.stem)
+    for path in sorted(FAMILIES.glob("faster_rcnn*.npz")):
+        if "train_proposal_boxes" in np.load(path):  # others have no second stage, and agree
+            found[path.stem] = of_reference_faster_rcnn(path.stem)
+    for file in ("mobilenet", "mobilenet_fpn"):
+        for key, base, model, _ in options(file):
+            found[key] = kept(mobilenet_fpn.answers(model, base))
+    for file in ("faster_rcnn", "faster_rcnn_fpn"):
+        for key, base, model, golden in options(file):
+            run = faster_rcnn.Run(model, base)
+            run.set_groundtruth(golden["near_boxes"], golden["near_classes"])
+            found[key] = kept(faster_rcnn.first_step(run))
+    center_net.family_value = lambda name, key, shape: synthetic_value(key, shape, GAMMA)
+    for key, base, model, _ in options("center_net_hourglasses"):
+        if key.endswith(HOURGLASSES):
+            found[key] = kept(center_net.answers(model, base))
+    arrays = {f"{key}/{part}": value for key, parts in found.items() for part, value in parts.items()}
+    np.savez_compressed(Path(__file__).with_suffix(".npz"), **arrays)
+
+
+def options(file: str) -> Iterator[tuple[str, str, model_pb2.DetectionModel, Numbers]]:
+    """The cases of another script: key in avx2.npz, base, `model` message, and the golden."""
+    with np.load(HERE / f"{file}.npz") as arrays:
+        for name in arrays["names"].tolist():
+            golden = {key.removeprefix(f"{name}/"): arrays[key] for key in arrays if key.startswith(f"{name}/")}
+            base, model = str(golden["base"]), text_format.Parse(str(golden["model"]), model_pb2.DetectionModel())
+            yield f"{base}, {name}", base, model, golden
+
+
+def kept(found: dict) -> Numbers:
+    """Of a first step, what is compared; the losses as those of a run of one step."""
+    losses = {f"losses/{tag}": np.atleast_1d(value) for tag, value in found.items() if tag.startswith("Loss/")}
+    others = ("train_gradient_norm", "train_proposal_boxes")
+    return losses | {name: np.asarray(found[name]) for name in others if name in found}
+
+
+def of_reference_ssd(name: str) -> Numbers:
+    """The reference's training run, and the norm of its first gradient."""
+    run = training.TrainingRun(f"families/{name}", functools.partial(family_value, name))
+    losses = run.train()
+    run.load()
+    _, norm = mobilenet_fpn.trained(run.model, *run.features.values())
+    return {f"losses/{tag}": column for tag, column in zip(training.TAGS, losses.T, strict=True)} | {
+        "train_gradient_norm": np.asarray(norm)
+    }
+
+
+def of_reference_faster_rcnn(name: str) -> Numbers:
+    """The same, and the proposals that the first step trains on."""
+    run = faster_rcnn.Run(faster_rcnn.changed(name, ""), name)
+    variables = list(run.model.variables)
+    weights = [variable.numpy() for variable in variables]
+    first = kept(faster_rcnn.first_step(run))
+    for variable, value in zip(variables, weights, strict=True):  # batch norms have changed their statistics
+        variable.assign(value)
+    rows = trained(run, config_util.get_configs_from_pipeline_file(str(FAMILIES / f"{name}.config"))["train_config"])
+    return first | {
+        tag: np.array([row[tag.removeprefix("losses/")] for row in rows]) for tag in first if "Loss/" in tag
+    }
+
+
+def trained(run: faster_rcnn.Run, config) -> list[dict[str, float]]:
+    """Losses by tag of each step."""
+    step = tf.Variable(0, dtype=tf.int64)
+    optimizer, (rate,) = optimizer_builder.build(config.optimizer, global_step=step)
+    features = {faster_rcnn.FIELDS.image: run.images, faster_rcnn.FIELDS.true_image_shape: run.shapes}
+    rows = []
+    for _ in range(STEPS):
+        getattr(optimizer, "_optimizer", optimizer).learning_rate = float(rate() if callable(rate) else rate)
+        run.switch(True)
+        losses = model_lib_v2.eager_train_step(
+            run.model, features, run.labels, True, optimizer, step, add_regularization_loss=True
+        )
+        step.assign_add(1)
+        rows.append({tag: float(value) for tag, value in losses.items() if tag.startswith("Loss/")})
+    return rows
+
+
+if __name__ == "__main__":
+    main()
