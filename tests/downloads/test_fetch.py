@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import os
 import random
+import re
 import urllib.request
 
 import pytest
@@ -41,7 +42,7 @@ class Fetching:
 
     def __init__(self, server, folder):
         self.server, self.folder, self.said, self.waits = server, folder, [], []
-        self.timing = Timing(timeout=0.3, window=60, first_wait=1, longest_wait=4, sleep=self.waits.append)
+        self.timing = Timing(timeout=60, window=60, first_wait=1, longest_wait=4, sleep=self.waits.append)
 
     def __call__(self, *paths, sha256=SHA256, size=SIZE, check=lambda path: None):
         addresses = [path if "://" in path else self.server.url(path) for path in paths or ("a.tar",)]
@@ -180,6 +181,7 @@ def test_errors_of_a_server_are_waited_for_and_not_for_ever(fetching, server):
 
 def test_a_stalled_connection_times_out_and_is_continued(fetching, server):
     server.plans["a.tar"] = [stall(200_000)]
+    fetching.timing = dataclasses.replace(fetching.timing, timeout=0.3)
     assert_whole(fetching, fetching())
     assert "it does not answer in time" in fetching.said[0]
     assert server.requests[-1] == ("a.tar", "bytes=200000-")
@@ -190,7 +192,7 @@ def test_a_trickle_counts_as_a_stall(fetching, server):
     fetching.timing = dataclasses.replace(fetching.timing, window=0.2)
     server.has_versions = False
     assert_whole(fetching, fetching(sha256=None, size=None))
-    assert "bytes came in 0 s" in fetching.said[0]
+    assert re.search(r"bytes came in \d+ s", fetching.said[0])
 
 
 def test_wrong_bytes_are_forgotten_and_the_next_mirror_is_asked(fetching, server):
@@ -278,7 +280,8 @@ def test_two_downloads_of_one_file_do_not_mix(fetching):
 
 def test_an_interrupted_download_lets_go_of_its_lock(fetching, server):
     server.plans["a.tar"] = [stall(1000)]
-    fetching.timing = dataclasses.replace(fetching.timing, timeout=0.2, attempts=1)
+    patient, fetching.timing = fetching.timing, dataclasses.replace(fetching.timing, timeout=0.2, attempts=1)
     with pytest.raises(DownloadError, match="does not answer in time"):
         fetching()
+    fetching.timing = patient
     assert_whole(fetching, fetching())
