@@ -54,7 +54,9 @@ def test_sums_are_as_exact_as_in_float32(name):
         ours.assign(theirs)
     expected, found = computed(exact, x), computed(low, tf.cast(x, tf.bfloat16))
     for one, other in zip(found, expected, strict=True):
-        assert np.linalg.norm(one - other) < 2**-7 * np.linalg.norm(other), one.shape
+        # Without AVX-512 TensorFlow's kernels round the sums of a few values, too, which makes 1 %. A bias's gradient
+        # that is added up in bfloat16 is off by 2 % with 256 values, and by 50 % with 1024.
+        assert np.linalg.norm(one - other) < 2**-6 * np.linalg.norm(other), one.shape
 
 
 def test_on_gpus_and_in_other_precisions_the_layers_are_those_of_keras(monkeypatch):

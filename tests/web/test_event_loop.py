@@ -23,8 +23,13 @@ ALLOWED = re.compile(r"\.odtk-studio/commands/\w+-\w+\.(process|progress|json)(\
 _watched: dict[str, list] = {}
 
 
+def _is_on_loop() -> bool:
+    """Not in the main thread: where a browser was driven in it, Playwright's loop is there."""
+    return asyncio._get_running_loop() is not None and threading.current_thread() is not threading.main_thread()
+
+
 def _audit(event, given):
-    if _watched and event in EVENTS and given and isinstance(given[0], str) and asyncio._get_running_loop():
+    if _watched and event in EVENTS and given and isinstance(given[0], str) and _is_on_loop():
         for folder, found in _watched.items():
             if given[0].startswith(folder) and not ALLOWED.search(given[0]):
                 found.append((event, given[0].removeprefix(folder)))
@@ -52,7 +57,7 @@ def on_loop(tmp_path, monkeypatch):
 def _noted(method, found):
     @functools.wraps(method)
     def noting(*given, **options):
-        if asyncio._get_running_loop():
+        if _is_on_loop():
             found.append(("queue", method.__name__))
         return method(*given, **options)
 
@@ -120,8 +125,5 @@ def test_a_command_is_started_and_ended_from_a_thread_of_the_loop(tmp_path):
         while background.find("a:1").state == "running":
             await asyncio.sleep(0.05)
         return started.state, background.find("a:1").outcome.document, background.find("b:1").state, told
-
-    def _is_on_loop():
-        return asyncio._get_running_loop() is not None
 
     assert run_in_thread(both()) == ("running", {"a": 1}, "cancelled", [False])
