@@ -4,7 +4,7 @@ usage (from the repository's root, where `make tfod` has been): .tfod/bin/python
 
 The other goldens are from CPUs with AVX-512, for which oneDNN has other kernels, which round otherwise. Inference does
 not notice. In training, batch norms over a few pixels magnify that, and so do proposals, which change by jumps: TFOD's
-own losses then differ by up to 10 % from the third step on, and the norm of its first gradient by up to 20 %. So the
+own losses then differ by up to 7 % in the third step, and the norm of its first gradient by up to 22 %. So the
 training numbers of the families in which that happens are here once more, of the reference's goldens and of those made
 by the scripts beside this one. oneDNN is told to use no more than AVX2, so that any x86 processor gives them.
 """
