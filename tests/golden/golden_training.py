@@ -56,6 +56,7 @@ def assert_same_steps(run: SimpleNamespace, losses: Numbers, tolerances: Sequenc
     Returns what the first step predicted.
     """
     trained = train(run, len(tolerances), images)
+    assert set(trained.rows[0]) == set(losses)
     found = {tag: np.array([row[tag] for row in trained.rows]) for tag in losses} | {NORM: np.array(trained.norm)}
     if PROPOSALS in run.golden:
         found[PROPOSALS] = np.asarray(trained.predictions["proposal_boxes"])

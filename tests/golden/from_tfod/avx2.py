@@ -22,20 +22,15 @@ import center_net
 import faster_rcnn
 import mobilenet_fpn
 import numpy as np
-import tensorflow as tf
 import training
 from center_net_hourglasses import GAMMA
 from google.protobuf import text_format
-from object_detection import model_lib_v2
-from object_detection.builders import optimizer_builder
 from object_detection.protos import model_pb2
-from object_detection.utils import config_util
 from synthetic_weights import family_value, synthetic_value
 
 HERE = Path(__file__).parent
 FAMILIES = HERE.parent / "families"
 HOURGLASSES = ("hourglass_52", "hourglass_104")
-STEPS = 3
 
 Numbers = dict[str, np.ndarray]
 """losses/TAG: of each step; train_gradient_norm; of a Faster R-CNN train_proposal_boxes."""
@@ -101,27 +96,10 @@ def of_reference_faster_rcnn(name: str) -> Numbers:
     first = kept(faster_rcnn.first_step(run))
     for variable, value in zip(variables, weights, strict=True):  # batch norms have changed their statistics
         variable.assign(value)
-    rows = trained(run, config_util.get_configs_from_pipeline_file(str(FAMILIES / f"{name}.config"))["train_config"])
+    rows = faster_rcnn.trained(run, name)
     return first | {
-        tag: np.array([row[tag.removeprefix("losses/")] for row in rows]) for tag in first if "Loss/" in tag
+        tag: np.array([float(row[tag.removeprefix("losses/")]) for row in rows]) for tag in first if "Loss/" in tag
     }
-
-
-def trained(run: faster_rcnn.Run, config) -> list[dict[str, float]]:
-    """Losses by tag of each step."""
-    step = tf.Variable(0, dtype=tf.int64)
-    optimizer, (rate,) = optimizer_builder.build(config.optimizer, global_step=step)
-    features = {faster_rcnn.FIELDS.image: run.images, faster_rcnn.FIELDS.true_image_shape: run.shapes}
-    rows = []
-    for _ in range(STEPS):
-        getattr(optimizer, "_optimizer", optimizer).learning_rate = float(rate() if callable(rate) else rate)
-        run.switch(True)
-        losses = model_lib_v2.eager_train_step(
-            run.model, features, run.labels, True, optimizer, step, add_regularization_loss=True
-        )
-        step.assign_add(1)
-        rows.append({tag: float(value) for tag, value in losses.items() if tag.startswith("Loss/")})
-    return rows
 
 
 if __name__ == "__main__":

@@ -249,18 +249,12 @@ def first_step(run: Run) -> dict[str, tf.Tensor]:
     }
 
 
-def trained_in_double(name: str) -> dict[str, np.ndarray]:
-    """Losses [steps, tags] of the golden's training run, and norms of what changed in the weights [variables]."""
-    run = Run(changed(name, ""), name)
-    variables = list(run.model.variables)
-    before, rows = [variable.numpy() for variable in variables], []
-    near = run.set_groundtruth_beside_proposals()
-    for variable, value in zip(variables, before, strict=True):  # batch norms have changed their statistics
-        variable.assign(value)
+def trained(run: Run, name: str) -> list[dict[str, tf.Tensor]]:
+    """Losses by tag of each step, by the optimizer of the golden's config."""
     config = config_util.get_configs_from_pipeline_file(str(GOLDEN / f"families/{name}.config"))["train_config"]
     step = tf.Variable(0, dtype=tf.int64)
     optimizer, (rate,) = optimizer_builder.build(config.optimizer, global_step=step)
-    features = {FIELDS.image: run.images, FIELDS.true_image_shape: run.shapes}
+    features, rows = {FIELDS.image: run.images, FIELDS.true_image_shape: run.shapes}, []
     for _ in range(STEPS):
         getattr(optimizer, "_optimizer", optimizer).learning_rate = float(rate() if callable(rate) else rate)
         run.switch(True)
@@ -270,6 +264,18 @@ def trained_in_double(name: str) -> dict[str, np.ndarray]:
             )
         )
         step.assign_add(1)
+    return rows
+
+
+def trained_in_double(name: str) -> dict[str, np.ndarray]:
+    """Losses [steps, tags] of the golden's training run, and norms of what changed in the weights [variables]."""
+    run = Run(changed(name, ""), name)
+    variables = list(run.model.variables)
+    before = [variable.numpy() for variable in variables]
+    near = run.set_groundtruth_beside_proposals()
+    for variable, value in zip(variables, before, strict=True):  # batch norms have changed their statistics
+        variable.assign(value)
+    rows = trained(run, name)
     tags = sorted(tag for tag in rows[0] if tag.startswith("Loss/"))
     changes = [np.linalg.norm(after - of) for after, of in zip(variables, before, strict=True)]
     return as_arrays(
