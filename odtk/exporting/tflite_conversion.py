@@ -12,20 +12,19 @@ import tensorflow as tf
 
 from odtk.detectors.detector import Detector
 from odtk.errors import ConfigError, DataError, OdtkError
-from odtk.exporting.tflite_graph import INPUT, POSTPROCESS, TfliteDetector
+from odtk.exporting.tflite_graph import INPUT, POSTPROCESS, Stage
 from odtk.inputs.bad_records import BadRecordFilter
 from odtk.inputs.build import build_eval_dataset, build_fault_finder
 from odtk.inputs.record_errors import naming_the_record
 from odtk.inputs.skipped_records import BadRecord
 
 
-def convert(module: TfliteDetector, quantize: str, calibration: Callable[[], Iterator] | None, uint8: bool) -> bytes:
-    """The model; `calibration` gives the inputs that int8 is calibrated with, `uint8` makes its input uint8.
-
-    Raises OdtkError if the graph has an operation that TFLite does not build in.
-    """
+def convert(
+    stage: Stage, quantize: str = "none", calibration: Callable[[], Iterator] | None = None, uint8: bool = False
+) -> bytes:
+    """The model; `calibration` gives the inputs that int8 is calibrated with, `uint8` makes its input uint8."""
     with tempfile.TemporaryDirectory() as folder:
-        tf.saved_model.save(module, folder, signatures={"serving_default": module.serve})
+        tf.saved_model.save(stage, folder, signatures={"serving_default": stage.serve})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         converter.allow_custom_ops = True  # for POSTPROCESS; any other is refused below
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

@@ -37,8 +37,10 @@ def write(source: Source, path: str) -> None:
     own = tflite_graph.normalization_of(detector)
     outside = own if own is not None and own.is_uniform and not options.uint8_input else tflite_graph.IDENTITY
     inside = outside is tflite_graph.IDENTITY
-    module = tflite_graph.TfliteDetector(detector, inside)
-    tables = ModelTables(convert(module, options.quantize, _calibration(source, outside), options.uint8_input))
+    first, *others = tflite_graph.stages(detector, inside, int8=options.quantize == "int8")
+    tables = ModelTables(convert(first, options.quantize, _calibration(source, outside), options.uint8_input))
+    for stage in others:
+        tables.append(ModelTables(convert(stage)))
     require_built_in(tables.operations())
     tables.name_outputs(tflite_graph.OUTPUTS, [tflite_graph.POSTPROCESS + end for end in _POSTPROCESS_TENSORS])
     tables.add_attributes(tflite_graph.POSTPROCESS, tflite_graph.later_attributes(detector))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,29 +52,45 @@ def normalization_of(detector: Detector) -> Normalization | None:
     return found
 
 
-class TfliteDetector(tf.Module):
-    """A detector whose `serve` takes one image of its size and returns OUTPUTS by name.
+class Stage(tf.Module):
+    """A part of the graph, which is converted by itself: `serve` takes float32 tensors and returns others by name.
 
     An SSD's `serve` only works once it is converted: POSTPROCESS stands in it as a function without a body.
     """
 
-    def __init__(self, detector: Detector, inside: bool):
-        """`inside`: the image is of pixel values, normalized in the graph; otherwise it was normalized before."""
+    def __init__(self, function: Callable[..., dict], inputs: Mapping[str, Sequence[int]], variables: Sequence = ()):
+        """`inputs`: the shapes of the function's arguments, by their names in the signature."""
         super().__init__(name="tflite_detector")
-        assert detector.image_size is not None  # other configs were refused
-        height, width = detector.image_size
         # Only the variables are tracked: a tracked Keras model would add its own call functions to the SavedModel.
-        self.model_variables = list(detector.variables)
-        shape, normalize = [1, height, width, 3], _normalizer(detector)
-        find = _finder(detector, shape)
+        self.model_variables = list(variables)
+        signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()]
+        self.serve = tf.function(function, input_signature=signature, autograph=False)
 
-        def serve(image):
-            if inside:
-                image = normalize(image)
-            return dict(zip(OUTPUTS, find(image), strict=True))
 
-        signature = [tf.TensorSpec(shape, tf.float32, name=INPUT)]
-        self.serve = tf.function(serve, input_signature=signature, autograph=False)
+def stages(detector: Detector, inside: bool, int8: bool) -> list[Stage]:
+    """The graph from one image of the detector's size to OUTPUTS, in parts: each takes what the one before returns.
+
+    `inside`: the image is of pixel values, normalized in the graph; otherwise it was normalized before. With `int8` the
+    first is to be quantized, alone: of CenterNet's boxes each sum would be rounded to a 256th of its range, by which
+    they were off by several pixels of a large image. SSD's are decoded by POSTPROCESS, which computes in float32.
+    """
+    assert detector.image_size is not None  # other configs were refused
+    shape = [1, *detector.image_size, 3]
+    normalize = _normalizer(detector) if inside else tf.identity
+    network, finish = _halves(detector, shape, int8)
+
+    def whole(image):
+        return finish(**network(normalize(image)))
+
+    if not int8 or isinstance(detector, SsdDetector):
+        return [Stage(whole, {INPUT: shape}, detector.variables)]
+    first = Stage(lambda image: network(normalize(image)), {INPUT: shape}, detector.variables)
+    maps = first.serve.get_concrete_function().structured_outputs
+    names = sorted(maps)
+    second = Stage(
+        lambda *values: finish(**dict(zip(names, values, strict=True))), {name: maps[name].shape for name in names}
+    )
+    return [first, second]
 
 
 def _normalizer(detector: Detector):
@@ -85,37 +102,45 @@ def _normalizer(detector: Detector):
     return lambda image: (image - mean) * scale
 
 
-def _finder(detector: Detector, shape: list[int]):
-    """The function from a normalized image to the tensors of OUTPUTS."""
+def _halves(detector: Detector, shape: list[int], int8: bool) -> tuple[Callable[..., dict], Callable[..., dict]]:
+    """From a normalized image to the network's tensors by name, and from these to OUTPUTS."""
     if isinstance(detector, SsdDetector):
-        return _ssd_finder(detector, shape)
+        return _halves_of_ssd(detector, shape)
     assert isinstance(detector, CenterNetDetector)  # others were refused
-    return _center_net_finder(detector, shape)
+    return _halves_of_center_net(detector, shape, int8)
 
 
-def _center_net_finder(detector: CenterNetDetector, shape: list[int]):
-    def find(image):
-        frame = tf.constant([shape[1:]])
-        found = detector.postprocess(detector.as_exported(detector.predict(image, frame)), frame)
-        return [tf.cast(found[name], tf.float32) for name in OUTPUTS]
+def _halves_of_center_net(detector: CenterNetDetector, shape: list[int], int8: bool):
+    read = {name.replace("/", "_"): name for name in detector.postprocess_reads}
 
-    return find
+    def network(image):
+        predictions = detector.as_exported(detector.predict(image, tf.constant([shape[1:]])))
+        return {short: predictions[name][-1] for short, name in read.items()}
+
+    def finish(**maps):
+        predictions = {name: [maps[short]] for short, name in read.items()}
+        found = detector.postprocess(predictions, tf.constant([shape[1:]]), rounded=int8)
+        return {name: tf.cast(found[name], tf.float32) for name in OUTPUTS}
+
+    return network, finish
 
 
-def _ssd_finder(detector: SsdDetector, shape: list[int]):
+def _halves_of_ssd(detector: SsdDetector, shape: list[int]):
     # Their values, not what computes them: they have to be a constant of the file.
     anchors = center_size_anchors(detector, shape)
     suppress = _postprocess(detector)
 
-    def find(image):
+    def network(image):
         predictions = detector.as_exported(detector.predict(image, None))
         encodings = predictions["box_encodings"]
         if isinstance(detector.coder, SquareCoder):
             encodings = tf.concat([encodings, encodings[..., 2:]], axis=-1)
-        scores = detector.score_converter(predictions["class_logits"])
-        return suppress(encodings, scores, tf.constant(anchors))
+        return {"encodings": encodings, "scores": detector.score_converter(predictions["class_logits"])}
 
-    return find
+    def finish(encodings, scores):
+        return dict(zip(OUTPUTS, suppress(encodings, scores, tf.constant(anchors)), strict=True))
+
+    return network, finish
 
 
 def later_attributes(detector: Detector) -> dict[str, int]:

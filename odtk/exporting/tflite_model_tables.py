@@ -40,6 +40,36 @@ class ModelTables:
             codes.append(f"custom {_text(code.customCode)}" if code.customCode else names[number])
         return dict(Counter(codes[each.opcodeIndex] for graph in self._model.subgraphs for each in graph.operators))
 
+    def append(self, later: ModelTables) -> None:
+        """Has `later` go on with the outputs of this model: its inputs of these names; its outputs become the model's.
+
+        Both have one graph without control flow, and `later` is part of this afterward.
+        """
+        assert len(self._model.subgraphs) == len(later._model.subgraphs) == 1
+        graph, added = self._graph, later._graph
+        buffers, codes = len(self._model.buffers), len(self._model.operatorCodes)
+        given = {_text(each.name): each.tensorIndex for each in self._signature.outputs}
+        places = {each.tensorIndex: given[_text(each.name)] for each in later._signature.inputs}
+        places[-1] = -1  # an input that an operation is left without
+        for index, tensor in enumerate(added.tensors):
+            if index not in places:
+                places[index] = len(graph.tensors)
+                tensor.buffer += buffers
+                graph.tensors.append(tensor)
+
+        def moved(indices):
+            return np.array([places[index] for index in indices], np.int32)
+
+        for operator in added.operators:
+            operator.opcodeIndex += codes
+            operator.inputs, operator.outputs = moved(operator.inputs), moved(operator.outputs)
+            graph.operators.append(operator)
+        self._model.buffers += later._model.buffers
+        self._model.operatorCodes += later._model.operatorCodes
+        for each in later._signature.outputs:
+            each.tensorIndex = places[each.tensorIndex]
+        self._signature.outputs, graph.outputs = later._signature.outputs, moved(added.outputs)
+
     def name_outputs(self, names: Sequence[str], tensors: Sequence[str]) -> None:
         """Puts the outputs in the order of the signature's `names`, and calls their tensors as `tensors` says.
 

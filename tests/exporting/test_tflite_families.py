@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from golden_cases import family_case, resnet50_case, variant_case
 from synthetic_weights import synthetic_image
-from tflite_exports import assert_same, source_of, trained
+from tflite_exports import assert_same, calibrated_by, source_of, trained
 
 from odtk import pipeline
 from odtk.detectors.build import build_detector
@@ -16,7 +15,6 @@ from odtk.exporting.agreement import compare
 from odtk.exporting.formats import QUANTIZATIONS
 from odtk.exporting.tflite_model_tables import ModelTables
 from odtk.exporting.tflite_refusals import tolerance
-from odtk.records import shards
 from odtk.tools.export import export
 
 pytestmark = pytest.mark.slow
@@ -121,19 +119,6 @@ def nearest_apart(exact, found) -> np.ndarray:
     return np.where(exact.classes[:, None] == found.classes[None], apart, 1.0).min(axis=1)
 
 
-def calibrated_by(pictures, path):
-    """The config of the case, with records of these pictures."""
-    features = []
-    for picture in pictures:
-        encoded = tf.train.BytesList(value=[tf.io.encode_png(picture).numpy()])
-        features.append(tf.train.Features(feature={"image/encoded": tf.train.Feature(bytes_list=encoded)}))
-    shards.write_records(path, [tf.train.Example(features=each).SerializeToString() for each in features])
-    config = pipeline.parse(pipeline.format(resnet50_case().config), "")
-    config.train_input_reader.Clear()
-    config.train_input_reader.tf_record_input_reader.input_path.append(str(path))
-    return config
-
-
 def test_quantized_golden_weights_are_within_the_formats_tolerance(tmp_path):
     """ResNet-50 with 37 classes: float16 is exact enough to be compared object by object, and halves the file.
 
@@ -143,7 +128,8 @@ def test_quantized_golden_weights_are_within_the_formats_tolerance(tmp_path):
     CPU without AVX-512, for which LiteRT has other kernels, it was 17 with dynamic (2 of the 40 best), and 0.0124.
     """
     case = resnet50_case()
-    config = calibrated_by([*PICTURES, *(synthetic_image(seed, 150, 200) for seed in range(52, 58))], tmp_path / "r")
+    pictures = [*PICTURES, *(synthetic_image(seed, 150, 200) for seed in range(52, 58))]
+    config = calibrated_by(case.config, pictures, tmp_path / "records")
     detector, sizes = built(case), {}
     exact = [trained(detector, case.config).detect(picture) for picture in PICTURES]
     best = [one.take(np.arange(20)) for one in exact]

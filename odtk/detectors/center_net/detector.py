@@ -144,15 +144,18 @@ class CenterNetDetector(Detector):
         mask = _inside(true_size, rows, columns)
         return mask * groundtruth[LABELED][:, None, None, :] if self.training_params.only_labeled else mask
 
-    def postprocess(self, predictions: dict, true_image_shapes) -> dict[str, tf.Tensor]:
-        """The highest peaks of the last output's heat maps; suppressed only if the config has `post_processing`."""
+    def postprocess(self, predictions: dict, true_image_shapes, *, rounded: bool = False) -> dict[str, tf.Tensor]:
+        """The highest peaks of the last output's heat maps; suppressed only if the config has `post_processing`.
+
+        `rounded`: the predictions are those of a network in int8; see find_peaks.
+        """
         logits, sizes, offsets = (predictions[name][-1] for name in (CENTER, SIZE, OFFSET))
         map_size = _size_of(logits)
         # As TFOD: cells are compared with pixels. Only where an image fills less than a quarter of a side are any left
         # out.
         true_size = tf.cast(true_image_shapes[:, :2], tf.float32)
         heat = tf.sigmoid(logits) * _inside(true_size, *map_size)
-        peaks = find_peaks(heat, self.max_boxes, self.pool_size)
+        peaks = find_peaks(heat, self.max_boxes, self.pool_size, rounded)
         in_cells = boxes_at(
             peaks.cells,
             tf.gather_nd(sizes, peaks.cells, batch_dims=1),

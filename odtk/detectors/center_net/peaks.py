@@ -22,21 +22,35 @@ class Peaks(NamedTuple):
     cells: tf.Tensor
 
 
-def find_peaks(heat, count: int, pool_size: int) -> Peaks:
+def find_peaks(heat, count: int, pool_size: int, rounded: bool = False) -> Peaks:
     """The highest `count` peaks (fewer, if the maps have fewer values) of heat maps [batch, rows, columns, classes].
 
     A peak is the highest value among the `pool_size` x `pool_size` around it, in its class; with 0 or 1, every value.
+    Of equal ones each is a peak, as TFOD has it; among values that were `rounded`, where neighbors often are equal and
+    one object would be found twice, only the first.
     """
     if pool_size > 1:
         highest = tf.nn.max_pool2d(heat, pool_size, 1, "SAME")
-        # The first condition alone finds peaks among values of int8, in which the small number becomes 0.
-        is_peak = (heat >= highest) | (tf.abs(heat - highest) < _ROUNDING)
+        is_peak = tf.abs(heat - highest) < _ROUNDING
+        if rounded:
+            is_peak = _first_of_neighbors(is_peak, pool_size)
         heat = heat * tf.cast(is_peak, heat.dtype)
     _, columns, classes = tf.unstack(tf.shape(heat)[1:])
     flat = tf.reshape(heat, [tf.shape(heat)[0], -1])
     best = tf.math.top_k(flat, tf.minimum(count, tf.shape(flat)[1]))
     cells, found_classes = best.indices // classes, best.indices % classes
     return Peaks(best.values, found_classes, tf.stack([cells // columns, cells % columns], axis=-1))
+
+
+def _first_of_neighbors(chosen, pool_size: int):
+    """Which of the cells chosen, bool [batch, rows, columns, classes], have none before them in their neighborhood.
+
+    All of them if `pool_size` is even: such a neighborhood only reaches to the right and down.
+    """
+    _, rows, columns, _ = tf.unstack(tf.shape(chosen))
+    place = tf.reshape(tf.range(rows * columns, 0, -1), [1, rows, columns, 1])
+    order = tf.cast(place, tf.float32) * tf.cast(chosen, tf.float32)  # exact up to 4096 x 4096
+    return chosen & (order >= tf.nn.max_pool2d(order, pool_size, 1, "SAME"))
 
 
 def boxes_at(cells, sizes, offsets, map_size):

@@ -73,6 +73,20 @@ class TestPeaks:
         np.testing.assert_allclose(find_peaks(tf.constant(heat), 4, 1).scores[0], [0.9, 0.8, 0.5, 0.3])
         assert find_peaks(tf.constant(heat), 100, 3).scores.shape == (1, 40)
 
+    @pytest.mark.parametrize("pool_size", [3, 5])
+    def test_of_equal_neighbors_one_is_a_peak_where_values_are_rounded(self, pool_size):
+        """Two and three in a row, four in a square, the corner, and a lower neighbor, which is no peak afterward."""
+        heat = np.zeros([1, 9, 20, 2], np.float32)
+        heat[0, 4, 2:5, 0] = 0.9, 0.9, 0.7
+        heat[0, 4, 8:11, 0] = 0.8
+        heat[0, 3:5, 15:17, 0] = 0.6
+        heat[0, 8, 19, 0], heat[0, 4, 2, 1] = 0.5, 0.4
+        all_of_them, one_each = (find_peaks(tf.constant(heat), 11, pool_size, rounded) for rounded in (False, True))
+        np.testing.assert_allclose(all_of_them.scores[0], [0.9] * 2 + [0.8] * 3 + [0.6] * 4 + [0.5, 0.4])
+        np.testing.assert_allclose(one_each.scores[0], [0.9, 0.8, 0.6, 0.5, 0.4] + [0] * 6)
+        np.testing.assert_array_equal(one_each.cells[0, :5], [[4, 2], [4, 8], [3, 15], [8, 19], [4, 2]])
+        np.testing.assert_array_equal(one_each.classes[0, :5], [0, 0, 0, 0, 1])
+
     def test_targets_are_decoded_to_their_boxes(self):
         boxes = tf.constant([[[0.1, 0.2, 0.5, 0.9], [0.3, 0.1, 0.9, 0.8]]])
         targets = box_targets(boxes, tf.ones([1, 2]), (16, 24))
