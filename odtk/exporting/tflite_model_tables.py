@@ -1,4 +1,4 @@
-"""Changes the tables of a converted model: the order and the names of its inputs and outputs, and its metadata."""
+"""Changes the tables of a converted model: the names and order of its outputs, its metadata, what comes after it."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class ModelTables:
         return dict(Counter(codes[each.opcodeIndex] for graph in self._model.subgraphs for each in graph.operators))
 
     def append(self, later: ModelTables) -> None:
-        """Has `later` go on with the outputs of this model: its inputs of these names; its outputs become the model's.
+        """Adds a model that takes the outputs of this one, by their names, and whose outputs become the model's.
 
-        Both have one graph without control flow, and `later` is part of this afterward.
+        Both have one graph, without control flow. The tables of `later` are part of this model afterward.
         """
         assert len(self._model.subgraphs) == len(later._model.subgraphs) == 1
         graph, added = self._graph, later._graph
