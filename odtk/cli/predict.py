@@ -185,7 +185,7 @@ def _counts(boxes) -> str:
 def _warn(report) -> None:
     if report.stopped:
         options.warn(f"{report.stopped}, so later images are missing; what was written is complete.")
-    if report.label_map_path is None:
+    if not report.has_names:
         options.warn("no label_map.pbtxt next to the model, so classes are shown by number. Add one: --label-map FILE.")
     for path, frames in report.animated:
         click.echo(f"note: only the first of the {frames} frames or pages of {path} was used.", err=True)

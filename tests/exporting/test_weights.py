@@ -5,6 +5,7 @@ import json
 import fake_detector
 import numpy as np
 import pytest
+from PIL import Image
 
 from odtk import pipeline
 from odtk.checkpoints.reader import CheckpointReader
@@ -13,6 +14,7 @@ from odtk.errors import CheckpointError
 from odtk.exporting import embedded, weights
 from odtk.exporting.open_model import EXPORTED, kind_of, open_model
 from odtk.tools.export import export
+from odtk.tools.predict import predict
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,6 +64,12 @@ def test_the_file_is_a_model_with_names(path, model_dir):
     assert model.description == f"{path}, built from the config in it"
     named = open_model(path, devices="cpu", label_map="pet_label_map")
     assert named.names[1] == named.name_of(1) == "Abyssinian"
+
+
+def test_no_label_map_is_missed_where_the_file_has_the_names(path, tmp_path):
+    Image.new("RGB", (80, 60)).save(tmp_path / "picture.png")
+    report = predict(path, [tmp_path / "picture.png"], tmp_path / "found", devices="cpu")
+    assert report.has_names
 
 
 def test_the_certificate_is_in_the_file(path, report):

@@ -172,6 +172,7 @@ def test_without_a_label_map_classes_have_numbers(exported, pictures, tmp_path):
     (tmp_path / "names.pbtxt").write_text(LABEL_MAP)
     result = run(bare, pictures / "a.PNG", "--output", tmp_path / "named", "--label-map", tmp_path / "names.pbtxt")
     assert "1 pug (0.80)" in result.stdout
+    assert "--label-map" not in result.stderr
     result = run(bare, pictures / "a.PNG", "--output", tmp_path / "shipped", "--label-map", "pet_label_map")
     assert "1 american_bulldog (0.80)" in result.stdout
 

@@ -162,8 +162,7 @@ def _report(
         skipped=collected.skipped,
         output=collected.output,
         detections_path=detections_path,
-        # A file such as model.tflite has the names of its classes within itself.
-        label_map_path=model.label_map or (getattr(model, "path", None) if model.names else None),
+        has_names=bool(model.names),
         name_of=model.name_of,
         model=model.description,
         seconds=seconds,
