@@ -33,7 +33,10 @@ class Agreement:
     def problems(self, tolerance: Tolerance) -> list[str]:
         """What is over the tolerance, in words; empty if nothing is. That nothing was compared is over any."""
         said = [] if self.objects else ["there is no object to find again, so nothing was compared"]
-        for count, what in ((self.missing, "of {} objects are not found"), (self.extra, "are found in addition to {}")):
+        # As `compare` counts: with such a tolerance, what is farther apart is another object.
+        near = f" within {tolerance.boxes:g} of the image and {tolerance.scores:g} of their score"
+        missing = "of {} objects are not found" + (near if tolerance.missing else "")
+        for count, what in ((self.missing, missing), (self.extra, "are found in addition to {}")):
             if count > tolerance.missing * max(self.objects, 1):
                 said.append(f"{count} {what.format(self.objects)} (accepted: {100 * tolerance.missing:.3g}%)")
         for value, limit, what in (

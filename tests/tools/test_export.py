@@ -21,10 +21,10 @@ from odtk.detectors.build import build_detector
 from odtk.errors import CheckpointError, ConfigError, OdtkError, OutputError
 from odtk.exporting import saved_model
 from odtk.exporting.agreement import Agreement
-from odtk.exporting.formats import FORMATS, ExportFormat, Needs, Tolerance
+from odtk.exporting.formats import FORMATS, ExportFormat, ExportOptions, Needs, Tolerance
 from odtk.exporting.signatures import INPUT_TYPES
 from odtk.tools.export import certifying, export
-from odtk.tools.export.certificate import FormatCertificate
+from odtk.tools.export.certificate import FormatCertificate, acceptable_limit, certify
 from odtk.tools.export.verification import Answers
 
 CASE = variant_case("base")
@@ -322,7 +322,7 @@ def test_a_model_that_answers_otherwise_is_refused_and_leaves_nothing(config, mo
 
 @pytest.mark.parametrize(("score", "is_unsure"), [(0.21, True), (0.8, False)])
 def test_a_model_that_has_hardly_learned_is_told_of(score, is_unsure):
-    said = str(certifying._refusal("model/ckpt-8", certified(objects=1, missing=1), answers(score)))
+    said = str(refusal(answers(score), objects=1, missing=1))
     assert ("No detection there has a score above 0.21" in said and "--verify 0" in said) == is_unsure
 
 
@@ -339,7 +339,7 @@ def test_a_model_that_has_hardly_learned_is_told_of(score, is_unsure):
     ],
 )
 def test_a_refusal_says_which_tolerance_accepts_it_and_that_one_does(differences, limit):
-    refused = certifying._refusal("model/ckpt-8", certified(**differences), answers(0.9))
+    refused = refusal(answers(0.9), **differences)
     assert "saved_model does not answer as model/ckpt-8 does, on 1 drawn images: " in str(refused)
     assert refused.argument == (limit and "tolerance")
     assert ("accept the difference" in str(refused)) == (limit is not None)
@@ -350,9 +350,28 @@ def test_a_refusal_says_which_tolerance_accepts_it_and_that_one_does(differences
 
 
 def test_nothing_is_certified_where_neither_finds_anything():
-    refused = certifying._refusal("model/ckpt-8", certified(objects=0), answers())
+    refused = refusal(answers(), objects=0)
     assert "as neither finds anything on 1 drawn images. Nothing was written." in str(refused)
     assert refused.argument is None, "no tolerance accepts that"
+
+
+def refusal(exact, **differences):
+    limit = acceptable_limit(lambda limit: certified(**differences, tolerance=Tolerance.of(limit)))
+    return certifying._refusal("model/ckpt-8", certified(**differences), exact, limit)
+
+
+def test_with_a_small_tolerance_the_limit_that_accepts_it_is_still_that_of_the_differences():
+    """With 0.001 all forty objects are missing, as none is so near; that is no reason to accept whatever."""
+    boxes, scores = np.tile([0.1, 0.1, 0.5, 0.5], [40, 1]) + np.linspace(0, 0.4, 40)[:, None], np.linspace(0.9, 0.5, 40)
+    exact, found = (
+        Answers("drawn images", [Detections(boxes + moved, np.arange(40), scores)], None, None) for moved in (0, 0.0301)
+    )
+    judge = functools.partial(
+        certify, "tflite", FORMATS["tflite"], ExportOptions(quantize="int8"), exact=exact, found=found
+    )
+    assert judge(0.001).agreement.missing == 40
+    assert judge(None).problems() == []
+    assert acceptable_limit(judge) == 0.031
 
 
 def certified(objects=40, map_after=0.5, tolerance=None, **differences) -> FormatCertificate:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import datetime
-import decimal
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from odtk.exporting.formats import ExportFormat, ExportOptions, Tolerance
 from odtk.machine import counted_cores, find_cpu
 from odtk.tools.export.verification import Answers
 
-_ROUNDED_UP = decimal.Context(prec=2, rounding=decimal.ROUND_CEILING)
+_LIMITS = [float(f"{digits}e{exponent}") for exponent in range(-10, -1) for digits in range(10, 100)] + [1.0]
+"""For Tolerance.of: those of two digits."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class FormatCertificate:
         """What is over the tolerance, in words."""
         said = self.agreement.problems(self.tolerance)
         if not self._lost <= self.tolerance.points:
-            said.append(f"mAP falls by {self._lost:.2g} points (accepted: {self.tolerance.points:g})")
+            said.append(f"mAP falls by {self._lost:.3g} points (accepted: {self.tolerance.points:g})")
         return said
 
     @property
@@ -48,15 +50,6 @@ class FormatCertificate:
         if self.map_before is None or self.map_after is None:
             return 0.0
         return 100 * (self.map_before - self.map_after)
-
-    def acceptable_from(self) -> float | None:
-        """The smallest limit (see Tolerance.of), in two digits, that all differences are within; None if none is."""
-        found = self.agreement
-        of_objects = [count / max(found.objects, 1) for count in (found.missing, found.extra)]
-        values = [found.boxes, found.scores, *of_objects, self._lost / 100]
-        if not found.objects or not all(value <= 1 for value in values):  # a NaN is within no limit
-            return None
-        return float(_ROUNDED_UP.create_decimal(repr(max(values))))
 
     def in_words(self) -> str:
         """`34 of 34 objects, ...; mAP 0.812, of the checkpoint 0.812; 21 ms an image, of the checkpoint 25 ms`."""
@@ -115,6 +108,15 @@ def certify(name: str, row: ExportFormat, options: ExportOptions, limit: float |
         name, row.path, compare(expected, answered, tolerance), tolerance, exact.mean_precision, found.mean_precision,
         exact.milliseconds, found.milliseconds, batched,
     )  # fmt: skip
+
+
+def acceptable_limit(certified: Callable[[float], FormatCertificate]) -> float | None:
+    """The smallest limit (see Tolerance.of), in two digits, with which a model is certified; None if there is none.
+
+    It is searched for, as a smaller one also takes more objects for missing: what is farther apart is no pair.
+    """
+    place = bisect.bisect_left(_LIMITS, True, key=lambda limit: not certified(limit).problems())
+    return _LIMITS[place] if place < len(_LIMITS) else None
 
 
 def written(exact: Answers, prefix: str, step: int | None, formats: list[FormatCertificate], not_run: list[str]

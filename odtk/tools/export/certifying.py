@@ -1,5 +1,6 @@
 """Has the models of an export run beside their checkpoint, and writes what comes of it into them."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from odtk.errors import ExportError
 from odtk.exporting.formats import CERTIFICATE, FORMATS, Source
 from odtk.exporting.model import naming
 from odtk.exporting.trained_model import TrainedModel
-from odtk.tools.export.certificate import Certificate, FormatCertificate, certify, written
+from odtk.tools.export.certificate import Certificate, FormatCertificate, acceptable_limit, certify, written
 from odtk.tools.export.verification import Answers, first_answers
 
 _SURE = 0.5
@@ -28,9 +29,10 @@ def certified(source: Source, formats: Sequence[str], folder: Path, count: int, 
             not_run.append(name)
             continue
         found = images.answers(row.load(folder / row.path))
-        one = certify(name, row, source.options, limit, exact, found)
+        judge = functools.partial(certify, name, row, source.options, exact=exact, found=found)
+        one = judge(limit)
         if one.problems():
-            raise _refusal(source.prefix, one, exact)
+            raise _refusal(source.prefix, one, exact, acceptable_limit(judge))
         certified.append(one)
     whole = written(exact, source.prefix, source.step, certified, not_run)
     _write_certificate(whole, folder)
@@ -41,7 +43,8 @@ def _reference(source: Source) -> TrainedModel:
     return TrainedModel(source.detector, source.config, source.prefix, source.step, naming(None))
 
 
-def _refusal(prefix: str, one: FormatCertificate, exact: Answers) -> ExportError:
+def _refusal(prefix: str, one: FormatCertificate, exact: Answers, limit: float | None) -> ExportError:
+    """`limit`: the tolerance that accepts it, if one does."""
     place = f"{len(exact.detections)} {exact.source}"
     if not one.agreement.objects and not one.agreement.extra:
         return ExportError(
@@ -49,7 +52,6 @@ def _refusal(prefix: str, one: FormatCertificate, exact: Answers) -> ExportError
             "Have the config's evaluation records at hand, with images that it finds something in, lower the "
             "score_threshold of its post-processing, or export it without a comparison, with --verify 0."
         )
-    limit = one.acceptable_from()
     accept = "" if limit is None else f", or accept the difference, with a tolerance of {limit:g}"
     said = (
         f"{one.path} does not answer as {prefix} does, on {place}: {'; '.join(one.problems())}. Nothing was written. "
