@@ -92,7 +92,7 @@ def fetch(
             size = part.size
             part.finish()
             return Fetched(target, address, size, digest, wanted.sha256 is not None, had)
-    raise DownloadError(_all_failed(wanted, failures, folder))
+    raise DownloadError(_all_failed(wanted, failures, target), argument="mirror")
 
 
 def sha256_of(path: Path) -> str:
@@ -129,11 +129,11 @@ def _unprotected(wanted: Wanted, address: str) -> str:
     )
 
 
-def _all_failed(wanted: Wanted, failures: list[str], folder: Path) -> str:
+def _all_failed(wanted: Wanted, failures: list[str], target: Path) -> str:
     tried = "".join(f"\n  {failure}" for failure in failures) or " there is no address of it."
     return (
         f"{wanted.name} could not be downloaded:{tried}\nGet the file in another way (a browser, another network, a "
-        "colleague) and hand it over, or name a mirror that has it."
+        f"colleague), put it at {target}, and run the command again; or name a mirror that has it."
     )
 
 

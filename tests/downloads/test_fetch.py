@@ -226,7 +226,10 @@ def test_all_addresses_and_a_way_out_are_in_the_error(fetching, server):
     assert f"{server.url('y')}: it answers 404 Not Found\n" in text
     assert "http://127.0.0.1:9/z: " in text
     assert "nothing://z: unknown url type: nothing\n" in text
-    assert "hand it over, or name a mirror" in text
+    assert f"put it at {fetching.folder / 'a.tar'}, and run the command again; or name a mirror that has it." in text
+    assert error.value.argument == "mirror"
+    (fetching.folder / "a.tar").write_bytes(CONTENT)
+    assert fetching("x", "y").path == fetching.folder / "a.tar"
 
 
 def test_a_whole_file_that_is_there_is_taken_if_it_is_the_right_one(fetching, server):
