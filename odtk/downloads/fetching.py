@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odtk.downloads.part_file import PartFile, Version
@@ -24,6 +24,8 @@ from odtk.errors import DownloadError, OutputError
 from odtk.progress import Progress, track
 from odtk.system_errors import in_bytes
 
+MIRROR_VARIABLE = "ODTK_MIRROR"
+"""The environment's, with the address of a folder of archives."""
 _BLOCK = 1 << 18
 
 
@@ -73,12 +75,14 @@ def fetch(
     """Fetches a file to `folder`/name; a complete one that is there already is checked and taken.
 
     What is left of a broken transfer is continued, also by a later call. Raises DownloadError, which names each
-    address and what it answered, and OutputError if the disk is full or not writable.
+    address, what it answered and where to put the file, and OutputError if the disk is full or not writable.
     """
     target, timing = folder / wanted.name, timing or Timing()
     with PartFile(target).locked() as part:
         if target.is_file():
-            return _taken(wanted, target)
+            found = _taken(wanted, target)
+            part.discard()
+            return found
         had, failures = part.size, []
         for address in wanted.addresses:
             if wanted.sha256 is None and is_open_to_others(address):
@@ -92,7 +96,7 @@ def fetch(
             size = part.size
             part.finish()
             return Fetched(target, address, size, digest, wanted.sha256 is not None, had)
-    raise DownloadError(_all_failed(wanted, failures, target), argument="mirror")
+    raise DownloadError(_all_failed(wanted, failures, target))
 
 
 def sha256_of(path: Path) -> str:
@@ -102,6 +106,20 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def as_saved(wanted: Wanted, path: Path) -> Wanted:
+    """What is wanted of a file that a user has fetched: some browsers unpack what they save, and keep its name.
+
+    The size and the checksum are those of other bytes then.
+    """
+    return replace(wanted, sha256=None, size=None) if _is_plain_tar(path) else wanted
+
+
+def _is_plain_tar(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(257)
+        return file.read(5) == b"ustar"
 
 
 def why_wrong(wanted: Wanted, path: Path, digest: str) -> str | None:
@@ -116,7 +134,7 @@ def why_wrong(wanted: Wanted, path: Path, digest: str) -> str | None:
 
 
 def _taken(wanted: Wanted, target: Path) -> Fetched:
-    digest = sha256_of(target)
+    digest, wanted = sha256_of(target), as_saved(wanted, target)
     if reason := why_wrong(wanted, target, digest):
         raise DownloadError(f"{target} is there already, but {reason}. Remove it, and run the command again.")
     return Fetched(target, None, target.stat().st_size, digest, wanted.sha256 is not None)
@@ -133,7 +151,8 @@ def _all_failed(wanted: Wanted, failures: list[str], target: Path) -> str:
     tried = "".join(f"\n  {failure}" for failure in failures) or " there is no address of it."
     return (
         f"{wanted.name} could not be downloaded:{tried}\nGet the file in another way (a browser, another network, a "
-        f"colleague), put it at {target}, and run the command again; or name a mirror that has it."
+        f"colleague), put it at {target}, and run the command again; or name a mirror that has it, in the variable "
+        f"{MIRROR_VARIABLE}."
     )
 
 

@@ -34,7 +34,7 @@ class Agreement:
         """What is over the tolerance, in words; empty if nothing is. That nothing was compared is over any."""
         said = [] if self.objects else ["there is no object to find again, so nothing was compared"]
         # As `compare` counts: with such a tolerance, what is farther apart is another object.
-        near = f" within {tolerance.boxes:g} of the image and {tolerance.scores:g} of their score"
+        near = f" again with a box within {tolerance.boxes:g} of the image and a score within {tolerance.scores:g}"
         missing = "of {} objects are not found" + (near if tolerance.missing else "")
         for count, what in ((self.missing, missing), (self.extra, "are found in addition to {}")):
             if count > tolerance.missing * max(self.objects, 1):

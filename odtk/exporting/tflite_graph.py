@@ -59,8 +59,8 @@ class Stage(tf.Module):
     """
 
     def __init__(self, function: Callable[..., dict], inputs: Mapping[str, Sequence[int]], variables: Sequence = ()):
-        """`inputs`: the shapes of the function's arguments, by their names in the signature."""
-        super().__init__(name="tflite_detector")
+        """`inputs`: the arguments' shapes, by their names in the signature; `variables`: what the function reads."""
+        super().__init__(name="stage")
         # Only the variables are tracked: a tracked Keras model would add its own call functions to the SavedModel.
         self.model_variables = list(variables)
         signature = [tf.TensorSpec(shape, tf.float32, name=name) for name, shape in inputs.items()]
@@ -71,8 +71,8 @@ def stages(detector: Detector, inside: bool, int8: bool) -> list[Stage]:
     """The graph from one image of the detector's size to OUTPUTS, in parts: each takes what the one before returns.
 
     `inside`: the image is of pixel values, normalized in the graph; otherwise it was normalized before. With `int8` the
-    first is to be quantized, alone: of CenterNet's boxes each sum would be rounded to a 256th of its range, by which
-    they were off by several pixels of a large image. SSD's are decoded by POSTPROCESS, which computes in float32.
+    first alone is to be quantized: each sum of CenterNet's decoding would be rounded to a 255th of its range, several
+    pixels of a large image. SSD's boxes are decoded by POSTPROCESS, which computes in float32.
     """
     assert detector.image_size is not None  # other configs were refused
     shape = [1, *detector.image_size, 3]
@@ -103,7 +103,7 @@ def _normalizer(detector: Detector):
 
 
 def _halves(detector: Detector, shape: list[int], int8: bool) -> tuple[Callable[..., dict], Callable[..., dict]]:
-    """From a normalized image to the network's tensors by name, and from these to OUTPUTS."""
+    """From a normalized image to the network's tensors by name, and from these, in `int8` rounded, to OUTPUTS."""
     if isinstance(detector, SsdDetector):
         return _halves_of_ssd(detector, shape)
     assert isinstance(detector, CenterNetDetector)  # others were refused

@@ -43,13 +43,17 @@ class ModelTables:
     def append(self, later: ModelTables) -> None:
         """Adds a model that takes the outputs of this one, by their names, and whose outputs become the model's.
 
-        Both have one graph, without control flow. The tables of `later` are part of this model afterward.
+        Both have one graph, without control flow. The tables of `later` are part of this model afterward; metadata are
+        this model's alone.
         """
         assert len(self._model.subgraphs) == len(later._model.subgraphs) == 1
         graph, added = self._graph, later._graph
         buffers, codes = len(self._model.buffers), len(self._model.operatorCodes)
         given = {_text(each.name): each.tensorIndex for each in self._signature.outputs}
         places = {each.tensorIndex: given[_text(each.name)] for each in later._signature.inputs}
+        for taken, found in places.items():
+            one, other = added.tensors[taken], graph.tensors[found]
+            assert (one.type, list(one.shape)) == (other.type, list(other.shape)), (one.name, other.name)
         places[-1] = -1  # an input that an operation is left without
         for index, tensor in enumerate(added.tensors):
             if index not in places:

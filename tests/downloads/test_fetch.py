@@ -4,9 +4,11 @@ import dataclasses
 import errno
 import hashlib
 import http.client
+import io
 import os
 import random
 import re
+import tarfile
 import urllib.request
 
 import pytest
@@ -226,10 +228,22 @@ def test_all_addresses_and_a_way_out_are_in_the_error(fetching, server):
     assert f"{server.url('y')}: it answers 404 Not Found\n" in text
     assert "http://127.0.0.1:9/z: " in text
     assert "nothing://z: unknown url type: nothing\n" in text
-    assert f"put it at {fetching.folder / 'a.tar'}, and run the command again; or name a mirror that has it." in text
-    assert error.value.argument == "mirror"
-    (fetching.folder / "a.tar").write_bytes(CONTENT)
-    assert fetching("x", "y").path == fetching.folder / "a.tar"
+    place = fetching.folder / "a.tar"
+    assert f"put it at {place}, and run the command again; or name a mirror that has it, in the variable ODTK" in text
+    place.write_bytes(CONTENT)
+    assert fetching("x", "y").path == place
+
+
+def test_an_archive_that_a_browser_saved_unpacked_is_taken_and_the_rest_of_a_download_goes(fetching, server):
+    server.plans["x"] = [status(404)]
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("images/a.jpg"))
+    (fetching.folder / "a.tar").write_bytes(plain.getvalue())
+    (fetching.folder / "a.tar.part").write_bytes(CONTENT[:9])
+    found = fetching("x")
+    assert (found.is_verified, found.size) == (False, len(plain.getvalue()))
+    assert fetching.files == ["a.tar"]
 
 
 def test_a_whole_file_that_is_there_is_taken_if_it_is_the_right_one(fetching, server):

@@ -92,8 +92,8 @@ def test_where_objects_may_be_missing_one_that_is_too_far_away_is_missing_and_fo
     rounded = Tolerance(boxes=0.01, scores=0.2, missing=0.5)
     assert compare([exact], [weak], rounded) == compare([exact], [moved], rounded) == Agreement(2, 1, 1, 0.0, 0.0)
     assert compare([exact], [weak], rounded).problems(rounded) == []
-    assert compare([exact], [weak], rounded).problems(Tolerance(missing=0.4)) == [
-        "1 of 2 objects are not found within 0.001 of the image and 0.001 of their score (accepted: 40%)",
+    assert compare([exact], [weak], rounded).problems(Tolerance(0.01, 0.2, 0.4)) == [
+        "1 of 2 objects are not found again with a box within 0.01 of the image and a score within 0.2 (accepted: 40%)",
         "1 are found in addition to 2 (accepted: 40%)",
     ]
     assert compare([exact], [weak], Tolerance()).scores == pytest.approx(0.5), "none may be missing: it is said how far"

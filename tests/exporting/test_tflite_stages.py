@@ -55,9 +55,9 @@ def center_net():
 
 @pytest.mark.parametrize("uint8_input", [False, True])
 def test_int8_rounds_what_the_network_finds_and_not_the_boxes(center_net, uint8_input, tmp_path):
-    """The file's boxes are decoded from the maps of its network alone as TensorFlow does it, but for float32.
+    """The file's boxes are those that TensorFlow decodes from the maps of the int8 network alone.
 
-    In int8 sides were multiples of a 255th of the image, and centers were off by more.
+    Decoded in int8, sides would be multiples of a 255th of the image.
     """
     detector, config = center_net
     picture = synthetic_image(50, 160, 160)  # as wide as high: nothing is padded

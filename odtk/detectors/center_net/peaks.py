@@ -8,6 +8,8 @@ from odtk.boxes.geometry import cyxhw_to_yxyx
 
 # How far below the highest value of its neighborhood a peak may be, by rounding.
 _ROUNDING = 1e-6
+# From the first of a flat top's peaks to the farthest, in neighborhoods.
+_FLAT = 4
 
 
 class Peaks(NamedTuple):
@@ -27,13 +29,13 @@ def find_peaks(heat, count: int, pool_size: int, rounded: bool = False) -> Peaks
 
     A peak is the highest value among the `pool_size` x `pool_size` around it, in its class; with 0 or 1, every value.
     Of equal ones each is a peak, as TFOD has it; among values that were `rounded`, where neighbors often are equal and
-    one object would be found twice, only the first.
+    one object would be found twice, only the first of those that touch, if `pool_size` is odd.
     """
     if pool_size > 1:
         highest = tf.nn.max_pool2d(heat, pool_size, 1, "SAME")
         is_peak = tf.abs(heat - highest) < _ROUNDING
-        if rounded:
-            is_peak = _first_of_neighbors(is_peak, pool_size)
+        if rounded and pool_size % 2:
+            is_peak = _first_of_equals(is_peak, pool_size)
         heat = heat * tf.cast(is_peak, heat.dtype)
     _, columns, classes = tf.unstack(tf.shape(heat)[1:])
     flat = tf.reshape(heat, [tf.shape(heat)[0], -1])
@@ -42,15 +44,17 @@ def find_peaks(heat, count: int, pool_size: int, rounded: bool = False) -> Peaks
     return Peaks(best.values, found_classes, tf.stack([cells // columns, cells % columns], axis=-1))
 
 
-def _first_of_neighbors(chosen, pool_size: int):
-    """Which of the cells chosen, bool [batch, rows, columns, classes], have none before them in their neighborhood.
+def _first_of_equals(is_peak, pool_size: int):
+    """The first of the peaks that are in each other's neighborhoods, in the order of rows: bool [b, rows, columns, c].
 
-    All of them if `pool_size` is even: such a neighborhood only reaches to the right and down.
+    Flat tops that are more than a few peaks long may keep several.
     """
-    _, rows, columns, _ = tf.unstack(tf.shape(chosen))
+    _, rows, columns, _ = tf.unstack(tf.shape(is_peak))
     place = tf.reshape(tf.range(rows * columns, 0, -1), [1, rows, columns, 1])
-    order = tf.cast(place, tf.float32) * tf.cast(chosen, tf.float32)  # exact up to 4096 x 4096
-    return chosen & (order >= tf.nn.max_pool2d(order, pool_size, 1, "SAME"))
+    order = first = tf.cast(place, tf.float32) * tf.cast(is_peak, tf.float32)  # exact up to 4096 x 4096
+    for _ in range(_FLAT):
+        first = tf.where(is_peak, tf.nn.max_pool2d(first, pool_size, 1, "SAME"), 0.0)
+    return is_peak & (order >= first)
 
 
 def boxes_at(cells, sizes, offsets, map_size):

@@ -11,6 +11,7 @@ from pathlib import Path
 from odtk import atomic, unfinished
 from odtk.checkpoints.files import missing_file, prefixes_in
 from odtk.downloads import Timing, hub
+from odtk.downloads.fetching import MIRROR_VARIABLE
 from odtk.downloads.unpacking import top_folder
 from odtk.errors import OdtkError, OutputError
 from odtk.listed_files import files_below, read_list, refuse_others, write_list
@@ -21,7 +22,6 @@ from odtk.tools.zoo_checkpoints import zoo_checkpoints
 
 __all__ = ["DownloadReport", "Downloaded", "download", "download_model"]
 
-MIRROR_VARIABLE = "ODTK_MIRROR"
 _LIST_FILE = ".odtk-download.json"
 """In a folder of the Hub's: which files were downloaded."""
 

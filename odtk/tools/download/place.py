@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from odtk import atomic, unfinished
 from odtk.downloads import Timing, Wanted, fetch, kind_of_archive, unpack
-from odtk.downloads.fetching import Fetched, sha256_of, why_wrong
+from odtk.downloads.fetching import Fetched, as_saved, sha256_of, why_wrong
 from odtk.downloads.unpacking import not_an_archive
 from odtk.errors import DownloadError, OutputError
 from odtk.listed_files import files_below, refuse_others
@@ -95,18 +95,11 @@ def _from_file(wanted: Wanted, given: str) -> Fetched:
     path = Path(given)
     if not path.is_file():
         raise DownloadError(f"{given} is not a file. Name the archive itself.", argument="from_files")
-    # Some browsers unpack what they save, and keep its name: the checksum is that of other bytes then.
-    expected = replace(wanted, sha256=None, size=None) if _is_plain_tar(path) else wanted
+    expected = as_saved(wanted, path)
     digest = sha256_of(path)
     if reason := why_wrong(expected, path, digest):
         raise DownloadError(f"{given} {reason}. Get it again.", argument="from_files")
     return Fetched(path, None, path.stat().st_size, digest, expected.sha256 is not None)
-
-
-def _is_plain_tar(path: Path) -> bool:
-    with open(path, "rb") as file:
-        file.seek(257)
-        return file.read(5) == b"ustar"
 
 
 def _unpack(archive: Archive, found: Fetched, target: Path, place: Place, is_given: bool) -> None:

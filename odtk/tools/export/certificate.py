@@ -113,7 +113,8 @@ def certify(name: str, row: ExportFormat, options: ExportOptions, limit: float |
 def acceptable_limit(certified: Callable[[float], FormatCertificate]) -> float | None:
     """The smallest limit (see Tolerance.of), in two digits, with which a model is certified; None if there is none.
 
-    It is searched for, as a smaller one also takes more objects for missing: what is farther apart is no pair.
+    It is searched for, as a smaller one also takes more objects for missing: what is farther apart is no pair. Where a
+    larger one pairs others, an even smaller one might do.
     """
     place = bisect.bisect_left(_LIMITS, True, key=lambda limit: not certified(limit).problems())
     return _LIMITS[place] if place < len(_LIMITS) else None

@@ -84,11 +84,12 @@ def predict(
             source.open()
         loaded = open_model(model, checkpoint, label_map=label_map, devices=devices, log=log)
         _require_batches(loaded, batch_size)
+        names = loaded.names
         listed = classes.split(",") if isinstance(classes, str) else classes
-        selection = build_selection(loaded.names, min_score, thresholds, listed, max_boxes, top)
+        selection = build_selection(names, min_score, thresholds, listed, max_boxes, top)
         tracker = Tracker(selection.least_score) if track else None
         features_of = _features_of(loaded, model, layer, log) if _FEATURES in kinds else None
-        wanted = Wanted(kinds, loaded.name_of, loaded.names, top=top, features_of=features_of, layer=layer)
+        wanted = Wanted(kinds, loaded.name_of, names, top=top, features_of=features_of, layer=layer)
         writers = build_writers(wanted, folder)
         window = WindowWriter(folder, loaded.name_of, should_stop) if show else None
         if window:
@@ -97,7 +98,8 @@ def predict(
         collected = Collected(output_dir, "pictures" in kinds, loaded.name_of)
         seconds = flow.run(selection, tracker, collected, lambda frame: show or _is_drawn(frame, kinds))
         _require_some(collected, len(sources), flow.stopped)
-    return _report(flow, collected, loaded, writers, seconds, output_dir / DETECTIONS_FILE if "coco" in kinds else None)
+    detections_path = output_dir / DETECTIONS_FILE if "coco" in kinds else None
+    return _report(flow, collected, loaded, bool(names), writers, seconds, detections_path)
 
 
 def _check_numbers(min_score: float | None, max_boxes: int | None, top: int | None, every: int, batch_size: int,
@@ -152,6 +154,7 @@ def _report(
     flow: Flow,
     collected: Collected,
     model: Model,
+    has_names: bool,
     writers: Sequence[Writer],
     seconds: float,
     detections_path: Path | None,
@@ -162,7 +165,7 @@ def _report(
         skipped=collected.skipped,
         output=collected.output,
         detections_path=detections_path,
-        has_names=bool(model.names),
+        has_names=has_names,
         name_of=model.name_of,
         model=model.description,
         seconds=seconds,

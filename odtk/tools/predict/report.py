@@ -42,7 +42,7 @@ class PredictReport:
     skipped: list[tuple[Path | str, str]]
     output: Path
     detections_path: Path | None  # COCO results, where they are saved
-    has_names: bool  # of its classes; otherwise they are called by their numbers
+    has_names: bool  # whether classes have names; otherwise they are called by their numbers
     name_of: Callable[[int], str]  # 1-based class to its name
     model: str  # a line on what ran
     seconds: float  # without loading the model and the runs that warm it up

@@ -87,6 +87,24 @@ class TestPeaks:
         np.testing.assert_array_equal(one_each.cells[0, :5], [[4, 2], [4, 8], [3, 15], [8, 19], [4, 2]])
         np.testing.assert_array_equal(one_each.classes[0, :5], [0, 0, 0, 0, 1])
 
+    @pytest.mark.parametrize(
+        "cells",
+        [
+            [(2, 4), (3, 3), (3, 2)],
+            [(2, 4), (2, 5), *((3, column) for column in range(2, 8))],
+            [(row, column) for row in range(2, 5) for column in range(3, 7)],
+            [(5, 2), (4, 3), (3, 4), (2, 5)],
+        ],
+    )
+    def test_a_flat_top_is_one_peak_even_where_its_first_cell_does_not_touch_all(self, cells):
+        heat = np.full([1, 8, 9, 1], 0.1, np.float32)
+        for row, column in cells:
+            heat[0, row, column] = 0.7
+        peaks = find_peaks(tf.constant(heat), 72, 3, rounded=True)
+        assert (peaks.scores[0].numpy() > 0.5).sum() == 1
+        assert tuple(peaks.cells[0, 0].numpy()) == min(cells)
+        assert (find_peaks(tf.constant(heat), 72, 3).scores[0].numpy() > 0.5).sum() == len(cells)
+
     def test_targets_are_decoded_to_their_boxes(self):
         boxes = tf.constant([[[0.1, 0.2, 0.5, 0.9], [0.3, 0.1, 0.9, 0.8]]])
         targets = box_targets(boxes, tf.ones([1, 2]), (16, 24))
