@@ -34,10 +34,10 @@ demo: $(READY)  ## all steps on synthetic data, about 5 minutes on 2 cores
 test: $(READY) style  ## lint and the tests: what CI runs; WORKERS=4 runs them in four processes (0: in this one)
 	@$(MAKE) --no-print-directory -j 2 types suite
 
-test-all: $(READY) style  ## the same, with the slow end-to-end runs and what these need
+test-all: $(READY) style  ## the same, with the slow end-to-end runs and what these need; PART=1/3 runs the first of three parts
 	@$(MAKE) --no-print-directory -k .venv/.services .docs/.ready || \
 	  echo "Not all packages of slow tests could be installed: the tests without theirs are skipped." >&2
-	@$(MAKE) --no-print-directory -j 2 types suite MARKS="-m ''"
+	@$(MAKE) --no-print-directory -j 2 types suite MARKS="-m '' $(if $(PART),--part $(PART))"
 
 # The services that a training can log to: thirty packages that slow tests alone need.
 .venv/.services: $(READY)

@@ -5,12 +5,31 @@ import os
 import signal
 from pathlib import Path
 
+import parts
 import pytest
 from quick_runs import draw_nothing, leave_imports_alone
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--part", metavar="K/N", help="run the tests in this part of the files only; see tests/parts.py")
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = config.getoption("--part")
+    if wanted is None:
+        return
+    try:
+        part, count = parts.parse(wanted)
+    except ValueError as error:
+        raise pytest.UsageError(f"--part: {error}") from error
+    in_files = [(str(item.path), item.get_closest_marker("slow") is not None) for item in items]
+    chosen = parts.files_of(part, count, parts.lengths(in_files))
+    config.hook.pytest_deselected(items=[item for item in items if str(item.path) not in chosen])
+    items[:] = [item for item in items if str(item.path) in chosen]
 
 
 def pytest_collection_finish():
