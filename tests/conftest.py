@@ -7,9 +7,16 @@ from pathlib import Path
 
 import parts
 import pytest
+from hypothesis import HealthCheck, settings
 from quick_runs import draw_nothing, leave_imports_alone
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# The same examples each time, so that what fails can be repeated, and none is timed.
+settings.register_profile(
+    "odtk", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("odtk")
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -5,6 +5,7 @@ import socket
 import threading
 
 import pytest
+from patience import SECONDS
 
 from odtk.cluster import Cluster, find_cluster, meet, unreachable
 from odtk.errors import OdtkError
@@ -100,15 +101,15 @@ def test_workers_meet_in_any_order():
     addresses, told = tuple(f"localhost:{port}" for port in free_ports(2)), []
 
     def come_late():
-        meet(Cluster(addresses, 1), told.append, seconds=5)
+        meet(Cluster(addresses, 1), told.append, seconds=SECONDS)
         with socket.create_server(("", int(addresses[1].rpartition(":")[2]))):  # as TensorFlow does then
-            met.wait(5)
+            met.wait(SECONDS)
 
     met, late = threading.Event(), threading.Timer(0.2, come_late)
     late.start()
-    meet(Cluster(addresses, 0), told.append, seconds=5)
+    meet(Cluster(addresses, 0), told.append, seconds=SECONDS)
     met.set()
-    late.join(5)
+    late.join(SECONDS)
     assert told == [f"Waiting for worker 1 ({addresses[1]})."]
 
 

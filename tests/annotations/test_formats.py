@@ -120,7 +120,7 @@ def _drawings(draw):
     return drawings
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(_drawings())
 def test_what_is_written_is_read_back_in_every_format(tmp_path_factory, drawings):
     import unicodedata

@@ -30,7 +30,7 @@ NASTY = (
     *(",", ";;;;", "\t", "\r", "\n", "\n\n", "\x1a", "#", "%YAML 9.9", "---", "a: b: c", "%s%n", "{0}"),
 )
 
-fuzz = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+fuzz = settings(max_examples=60)
 _WORD = re.compile(r"[^\s,;<>\"'/:\[\]{}]+")
 _EDITS = st.lists(
     st.one_of(

@@ -294,7 +294,7 @@ def test_a_missing_image_is_explained(tmp_path):
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True, width=32) | st.integers(-200, 200)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     box=st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     stated=st.none() | st.tuples(st.integers(0, 200), st.integers(0, 200)),

@@ -23,8 +23,8 @@ from odtk.inputs.augmentations import crops, flips
 from odtk.records import example as records
 
 SIDE = 16  # of the grid that whole corners lie on; its square fits many times into float32's 24 bits
-FEW = settings(max_examples=25, deadline=None, derandomize=True)
-MANY = settings(max_examples=60, deadline=None, derandomize=True)
+FEW = settings(max_examples=25)
+MANY = settings(max_examples=60)
 
 
 def draw_array(dtype, shape, elements):

@@ -3,9 +3,9 @@
 import os
 import signal
 import threading
-import time
 
 import pytest
+from patience import until
 
 from odtk.cli.stop_signals import Terminated, exit_code, stop_signals
 
@@ -16,9 +16,7 @@ HERE = os.getpid()
 
 def wait_for(lines, count):
     """The lines come from a thread."""
-    end = time.monotonic() + 10
-    while len(lines) < count and time.monotonic() < end:
-        time.sleep(0.001)
+    until(lambda: len(lines) >= count, pause=0.001)
     return lines
 
 

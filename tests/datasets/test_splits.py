@@ -20,7 +20,7 @@ def _images_by_class(classes, chosen, split):
     return counts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CLASSES, min_size=1, max_size=150), FRACTIONS, st.integers(0, 99), st.data())
 def test_groups_stay_whole_and_the_same_seed_gives_the_same_split(classes, fractions, seed, data):
     groups = data.draw(st.lists(st.integers(0, 40), min_size=len(classes), max_size=len(classes)))
@@ -30,7 +30,7 @@ def test_groups_stay_whole_and_the_same_seed_gives_the_same_split(classes, fract
     assert stratify(classes, groups, fractions, seed) == chosen
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CLASSES, min_size=20, max_size=300), FRACTIONS, st.integers(0, 99))
 def test_each_class_gets_its_share(classes, fractions, seed):
     chosen = stratify(classes, range(len(classes)), fractions, seed)
@@ -43,7 +43,7 @@ def test_each_class_gets_its_share(classes, fractions, seed):
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=200), st.integers(0, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_with_one_class_per_image_shares_are_exact_to_one_image(names, seed):
     classes = [[name] for name in names]
     chosen = stratify(classes, range(len(classes)), {"train": 0.7, "val": 0.3}, seed)

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from patience import SECONDS
+
 
 class FileServer:
     """`files` by path; `plans` says what happens to the next requests of a path, in order, before it is served well."""
@@ -65,7 +67,7 @@ def stall(count: int) -> Callable:
     def answer(handler, server, path):
         _serve(handler, server, path, count)
         handler.wfile.flush()
-        server.released.wait(20)
+        server.released.wait(SECONDS)
         handler.close_connection = True
 
     return answer

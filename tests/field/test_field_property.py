@@ -40,7 +40,7 @@ def _changed_sets(draw):
     return format, [(name, draw(st.integers(0, 10**6))) for name in changes]
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100)
 @given(_changed_sets())
 def test_what_is_written_lies_on_its_object_or_is_named(changed):
     format, changes = changed

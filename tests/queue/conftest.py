@@ -2,9 +2,9 @@
 
 import os
 import tempfile
-import time
 from pathlib import Path
 
+import patience
 import pytest
 
 import odtk
@@ -37,15 +37,7 @@ def shell(tmp_path):
 @pytest.fixture
 def until():
     """Waits for something to become true."""
-
-    def wait(condition, seconds: float = 60.0):
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not within {seconds} seconds"
-            time.sleep(0.02)
-        return found
-
-    return wait
+    return patience.until
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import re
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from odtk.errors import DataError
@@ -130,7 +130,6 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("scratch")
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=8), st.data())
 def test_a_changed_byte_costs_one_record_and_is_named(scratch, records, data):
     path, offsets = scratch / "whole.record", offsets_of(records)
@@ -144,7 +143,6 @@ def test_a_changed_byte_costs_one_record_and_is_named(scratch, records, data):
     assert [entry.offset for entry in damage] == [touched]
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=8), st.data())
 def test_missing_and_additional_bytes_cost_the_records_they_touch(scratch, records, data):
     path, offsets = scratch / "whole.record", offsets_of(records)
@@ -162,7 +160,6 @@ def test_missing_and_additional_bytes_cost_the_records_they_touch(scratch, recor
             assert sound[offset + shift] == record
 
 
-@settings(derandomize=True, deadline=None)
 @given(st.binary(max_size=3000))
 def test_bytes_that_are_no_records_are_one_damage(scratch, content):
     sound, damage = walked(content, scratch)

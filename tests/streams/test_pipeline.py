@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from patience import SECONDS, until
 
 from odtk.streams.drop_oldest import DropOldest
 from odtk.streams.pipeline import Stage, flowing
@@ -20,10 +21,7 @@ def running() -> list[str]:
 @pytest.fixture(autouse=True)
 def no_threads_are_left():
     yield
-    deadline = time.monotonic() + 5
-    while running() and time.monotonic() < deadline:  # one that has handed on its last thing may still be ending
-        time.sleep(0.001)
-    assert running() == []
+    until(lambda: not running())  # one that has handed on its last thing may still be ending
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -80,7 +78,7 @@ def test_a_stage_with_a_batch_does_not_wait_for_a_live_source():
 
     def source():
         yield 1
-        assert shown.wait(5), "the first picture waited for a second one"
+        assert shown.wait(SECONDS), "the first picture waited for a second one"
         yield 2
 
     with flowing(source(), [Stage("infer", list, batch=4)], is_live=True) as results:
@@ -147,7 +145,7 @@ def test_a_live_source_drops_the_oldest_and_counts_it():
     live = DropOldest([camera()], capacity=2)
     pictures = iter(live)
     seen = [next(pictures)]
-    assert is_read.wait(5), "a camera waits for nobody"
+    assert is_read.wait(SECONDS), "a camera waits for nobody"
     seen += pictures
     assert seen[-2:] == [48, 49]
     assert seen == sorted(set(seen))
@@ -162,7 +160,7 @@ def test_live_sources_take_turns_and_end_alone():
         ended.set()
 
     def endless():
-        ended.wait(5)
+        ended.wait(SECONDS)
         for _ in range(3):
             yield "long"
 
@@ -206,7 +204,7 @@ def test_workers_that_wait_for_a_network_do_not_hold_up_the_end():
 
     def download(thing):
         begun.release()
-        answers.wait(10)
+        answers.wait(SECONDS)
         answered.append(thing)
         return thing
 

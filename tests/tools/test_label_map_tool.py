@@ -228,20 +228,20 @@ def scratch(tmp_path_factory):
     return tmp_path_factory.mktemp("fuzz")
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(mutated(TEXTS["map"]))
 @example("item { id: 0 name: '\ud800cat' }\n" * 2)
 def test_a_mutated_label_map_is_no_traceback(scratch, text):
     every_reader(text, scratch / "x.pbtxt")
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(mutated(TEXTS["config"]))
 def test_a_mutated_config_is_no_traceback(scratch, text):
     every_reader(text, scratch / "x.config")
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_random_bytes_are_no_traceback(scratch, data):
     (scratch / "x").write_bytes(data)

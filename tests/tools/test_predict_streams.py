@@ -2,7 +2,6 @@
 
 import csv
 import json
-import time
 from unittest.mock import patch
 
 import av
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import videos
 from click.testing import CliRunner
+from patience import until
 from PIL import Image
 from stub_model import export
 
@@ -194,10 +194,7 @@ def test_a_camera_runs_until_it_is_stopped_and_what_was_written_is_whole(exporte
     assert (report.stopped, stream.is_live, stream.ended) == ("stopped by a test", True, None)
     assert stream.frames > 0
     assert stream.dropped > 0, "it is faster than any model"
-    deadline = time.monotonic() + 5
-    while not camera.is_released and time.monotonic() < deadline:  # by the thread that reads it
-        time.sleep(0.001)
-    assert camera.is_released
+    until(lambda: camera.is_released)  # by the thread that reads it
     assert len(frames_of(tmp_path / "out/camera-0.mp4")) == stream.frames
     assert len(json.loads(report.detections_path.read_text())) == 2 * stream.frames
 

@@ -65,8 +65,13 @@ def test_compiled_losses_and_gradients_are_those_of_the_plain_step(config):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [variant_case("base"), family_case("mobilenet_v2_fpnlite-base")], ids=lambda c: c.name)
-@pytest.mark.parametrize("frozen", [True, False])
-def test_whole_networks_are_compiled_with_the_same_results(case, frozen):
+@pytest.mark.parametrize(("frozen", "tolerance"), [(True, 1e-5), (False, 5e-5)])
+def test_whole_networks_are_compiled_with_the_same_losses(case, frozen, tolerance):
+    """Of their gradients, rounding decides too much in single precision: see test_training_in_double.py.
+
+    With batch norms of two images, noise of 3e-7 in the images alone changes 5e-6 of the losses without XLA; and each
+    of some 60 layers rounds.
+    """
     config = pipeline_pb2.TrainEvalPipelineConfig()
     config.CopyFrom(case.config)
     config.model.ssd.freeze_batchnorm = frozen
@@ -78,13 +83,8 @@ def test_whole_networks_are_compiled_with_the_same_results(case, frozen):
         images, shapes = case.images(model.resize)
         batch = {"image": images, "true_image_shape": shapes}, case.groundtruth()
         results.append(losses_and_gradients(task, model, batch, is_compiled))
-    if frozen:
-        require_equal(*results, gradients=1e-4)
-        return
-    # With batch norms of two images, rounding decides which activations are above 0, and so most of a gradient. Of the
-    # losses, noise of 3e-7 in the images alone changes 5e-6 without XLA; and each of some 60 layers rounds.
     (plain, _), (compiled, _) = results
-    assert compiled == pytest.approx(plain, rel=5e-5)
+    assert compiled == pytest.approx(plain, rel=tolerance)
 
 
 def require_runs_on_tpu(function, *args) -> set[str]:

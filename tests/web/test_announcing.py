@@ -28,5 +28,5 @@ def test_the_keyboard_keeps_its_place_in_a_table_that_changes(page, studio):
     button.focus()
     queue.cancel(ended)
     said = page.locator("#said")
-    playwright.expect(said).to_have_text(f"Job {ended} second: cancelled", timeout=60_000)
+    playwright.expect(said).to_have_text(f"Job {ended} second: cancelled")
     playwright.expect(button).to_be_focused()

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from patience import MILLISECONDS
 from running_studio import post
 
 from odtk.queue import Job, Queue
@@ -107,7 +108,7 @@ def test_tabs_beyond_six_load_when_the_others_are_not_shown(chromium, studio):
     context = chromium.new_context(base_url=studio.address)
     for _ in range(8):
         tab = context.new_page()
-        tab.goto("/jobs", timeout=20_000)
+        tab.goto("/jobs", timeout=MILLISECONDS)
         tab.evaluate(SHOW, True)
         tab.wait_for_timeout(1100)
     context.close()

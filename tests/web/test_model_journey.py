@@ -5,6 +5,7 @@ import time
 from urllib.parse import parse_qs
 
 import pytest
+from patience import MILLISECONDS, SECONDS
 from small_projects import SMALL, make_records, run_in_this_process
 
 from odtk import pipeline
@@ -16,7 +17,7 @@ RATE = "train_config.optimizer.momentum_optimizer.learning_rate"
 
 
 def make_project(page, studio, monkeypatch):
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(MILLISECONDS)
     run_in_this_process(monkeypatch, [])
     make_records(studio.folder)
     page.goto("/projects/new?records=records/pets")
@@ -207,7 +208,7 @@ class Held:
         self._routes.pop(0).continue_()
 
     def _until(self, done):
-        end = time.monotonic() + 60
+        end = time.monotonic() + SECONDS
         while not done():
             assert time.monotonic() < end
             self._page.wait_for_timeout(10)

@@ -437,7 +437,7 @@ def test_in_a_browser(studio, page):
     page.get_by_role("button", name="Correct it").click()
     page.get_by_role("button", name="Nothing is missing").click()
     page.get_by_role("button", name="Write 2 decisions").click()
-    page.get_by_text("1 changed, 0 added, 0 discarded").wait_for(timeout=60_000)
+    page.get_by_text("1 changed, 0 added, 0 discarded").wait_for()
     path = studio.folder / "data" / "pets" / "labels" / "a.txt"
     assert path.read_text() == "1 0.350000 0.250000 0.500000 0.300000\n"
     assert path.with_name("a.txt.orig").read_text() == "0 0.3 0.3 0.4 0.4\n"

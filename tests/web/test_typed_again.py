@@ -2,6 +2,7 @@
 
 import fake_runs
 import pytest
+from patience import MILLISECONDS
 from small_projects import SMALL, SUMMARY, make_records
 
 from odtk.web.background import DONE, FAILED, RUNNING, Run
@@ -13,7 +14,7 @@ from odtk.web.workspace import Workspace
 def tab(chromium, studio):
     context = chromium.new_context(base_url=studio.address)
     found = context.new_page()
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(MILLISECONDS)
     yield found
     context.close()
 
@@ -28,8 +29,8 @@ def test_the_page_of_an_error_leads_back_to_the_form_as_it_was_left(tab, studio)
     tab.get_by_role("button", name="Back to the form").click()
     from playwright.sync_api import expect
 
-    expect(tab.locator("#channels")).to_have_value("0-9", timeout=20_000)
-    expect(tab.locator("#path")).to_have_value("data/none.jpg", timeout=20_000)
+    expect(tab.locator("#channels")).to_have_value("0-9")
+    expect(tab.locator("#path")).to_have_value("data/none.jpg")
 
 
 def test_the_cost_of_a_pipeline_is_waited_for_and_tried_again(tab, studio, monkeypatch):

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from patience import SECONDS
 
 from odtk.errors import OdtkError
 from odtk.training.loggers import service
@@ -20,7 +21,7 @@ class Recorded(Logger):
         self.gate.set()
 
     def _note(self, name, *args):
-        self.gate.wait(20)
+        self.gate.wait(SECONDS)
         self.calls.append((name, *args))
         if name in self.failing:
             raise ConnectionError("no route to host\nmore")
