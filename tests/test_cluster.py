@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from patience import SECONDS
+from patience import SECONDS, until
 
 from odtk.cluster import Cluster, find_cluster, meet, unreachable
 from odtk.errors import OdtkError
@@ -101,11 +101,12 @@ def test_workers_meet_in_any_order():
     addresses, told = tuple(f"localhost:{port}" for port in free_ports(2)), []
 
     def come_late():
+        until(lambda: told)
         meet(Cluster(addresses, 1), told.append, seconds=SECONDS)
         with socket.create_server(("", int(addresses[1].rpartition(":")[2]))):  # as TensorFlow does then
             met.wait(SECONDS)
 
-    met, late = threading.Event(), threading.Timer(0.2, come_late)
+    met, late = threading.Event(), threading.Thread(target=come_late)
     late.start()
     meet(Cluster(addresses, 0), told.append, seconds=SECONDS)
     met.set()
