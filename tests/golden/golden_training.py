@@ -34,6 +34,12 @@ class Trained(NamedTuple):
     predictions: dict
 
 
+def losses_without_avx512(key: str) -> dict[str, np.ndarray]:
+    """TFOD's losses by tag at each step on a CPU without AVX-512, by the key of a model in avx2.npz."""
+    prefix = f"{key}/losses/"
+    return {name.removeprefix(prefix): AVX2[name] for name in AVX2 if name.startswith(prefix)}
+
+
 def train(run: SimpleNamespace, steps: int, images=None) -> Trained:
     """Some steps with the run's groundtruth; `images` if not those of the inference."""
     detector, rows, first = run.detector, [], ()

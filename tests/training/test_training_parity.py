@@ -7,7 +7,7 @@ goldens' first two steps agree to 1e-5. Where it rounds otherwise, TFOD leaves i
 AVX-512, its second step is off by 3e-3 and its third localization loss by 5e-2, and weights changed by 1e-7 do the
 same. So each loss is held to the reference's tolerance or, from the second step on, to the spread of TFOD's own
 repeated runs where that is the larger (from_tfod/single.npz, for the full network and the base), or of ours for the
-variants. That no systematic error hides in the spread is shown in double
+variants, whose golden is then one or the other of TFOD's: with AVX-512, or without (from_tfod/avx2.npz). That no systematic error hides in the spread is shown in double
 precision, where TFOD repeats its numbers and odtk does to six digits: test_training_in_double.py.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from golden_cases import AS_BASE, GOLDEN, GoldenCase, resnet50_case, trained_variants, variant_case
+from golden_training import losses_without_avx512
 from PIL import Image
 from synthetic_weights import synthetic_groundtruth, synthetic_image, synthetic_value
 
@@ -32,7 +33,8 @@ from odtk.training.optimizer import build_optimizer
 from odtk.training.task import DetectionTask
 
 REGULARIZATION = "Loss/regularization_loss"
-DATA_LOSSES = ["Loss/classification_loss", "Loss/localization_loss", "Loss/total_loss"]
+TOTAL = "Loss/total_loss"
+DATA_LOSSES = ["Loss/classification_loss", "Loss/localization_loss", TOTAL]
 # TFOD's own runs in single precision, by from_tfod/training.py: the golden's weights, and changed in their last place.
 TFODS_RUNS = GOLDEN / "from_tfod/single.npz"
 # Two of seven such draws, the golden and TFOD's six, differ by less than this many deviations 999 times in 1000.
@@ -90,15 +92,20 @@ def our_spread(golden: np.ndarray, relative, runs: list[np.ndarray]) -> np.ndarr
     return np.maximum(relative * np.abs(golden), VARIANT_DEVIATIONS * np.std(runs, axis=0, ddof=1))
 
 
-def assert_losses(ours: dict, golden: dict, runs: list[dict], allowed) -> None:
-    """`ours` are the golden's: the first step's at the reference's tolerance, later ones as `allowed` by the runs."""
-    np.testing.assert_allclose(ours[REGULARIZATION], golden[REGULARIZATION], rtol=1e-4)
-    np.testing.assert_allclose(ours["Loss/total_loss"], golden["Loss/total_loss"], rtol=5e-2)
+def off(ours: dict, golden: dict, runs: list[dict], allowed) -> list[str]:
+    """What is not the golden's: the first step's losses at the reference's tolerance, later ones as the runs allow."""
     relative = np.array([tolerance(step) for step in range(len(golden[REGULARIZATION]))])
+    limits = {REGULARIZATION: 1e-4 * np.abs(golden[REGULARIZATION])}
     for tag in DATA_LOSSES:
-        assert ours[tag][0] == pytest.approx(golden[tag][0], rel=relative[0]), tag
-        far = np.abs(ours[tag] - golden[tag]) / allowed(golden[tag], relative, [run[tag] for run in runs])
-        assert far.max() <= 1, f"{tag}: {ours[tag]}, TFOD's {golden[tag]}; off by {far} of what is allowed"
+        limits[tag] = allowed(golden[tag], relative, [run[tag] for run in runs])
+        limits[tag][0] = relative[0] * abs(golden[tag][0])
+    limits[TOTAL] = np.minimum(limits[TOTAL], 5e-2 * np.abs(golden[TOTAL]))
+    far = {tag: np.abs(ours[tag] - golden[tag]) for tag in limits}
+    return [
+        f"{tag}: {ours[tag]}, TFOD's {golden[tag]}; off by {far[tag]}, allowed {limit}"
+        for tag, limit in limits.items()
+        if not (far[tag] <= limit).all()
+    ]
 
 
 def annotated_image(case: GoldenCase, seed: int, boxes_seed: int, count: int) -> AnnotatedImage:
@@ -177,7 +184,7 @@ def test_scalars_stand_at_tfods_steps(run):
 )
 def test_losses_through_the_trainer(run):
     ours = {tag: np.array(list(run.scalars[tag].values())) for tag in [*DATA_LOSSES, REGULARIZATION]}
-    assert_losses(ours, run.case.training_losses(), tfods_runs(run.case), tfods_spread)
+    assert not off(ours, run.case.training_losses(), tfods_runs(run.case), tfods_spread)
 
 
 @pytest.mark.parity(
@@ -187,7 +194,7 @@ def test_losses_through_the_trainer(run):
 )
 def test_losses_of_the_base():
     case = variant_case("base")
-    assert_losses(train_repeatedly(case, [0])[0], case.training_losses(), tfods_runs(case), tfods_spread)
+    assert not off(train_repeatedly(case, [0])[0], case.training_losses(), tfods_runs(case), tfods_spread)
 
 
 def test_goldens_that_train_as_the_base():
@@ -234,8 +241,11 @@ def test_losses_of_a_variant(name):
     """The golden is one of our own draws: within their spread around their median, where that is the larger tolerance.
 
     A small network has rare switches of great effect, which one run in a dozen takes; so no single run is compared.
+    Last places do not cover the distance between two kinds of processors: without AVX-512, it is TFOD's run on such.
     """
     case = variant_case(name)
     runs = train_repeatedly(case, range(VARIANT_REPEATS))
     medians = {tag: np.median([run[tag] for run in runs], axis=0) for tag in runs[0]}
-    assert_losses(medians, case.training_losses(), runs, our_spread)
+    goldens = case.training_losses(), losses_without_avx512(case.name)
+    far = [off(medians, golden, runs, our_spread) for golden in goldens]
+    assert not all(far), far

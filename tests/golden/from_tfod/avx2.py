@@ -6,7 +6,8 @@ The other goldens are from CPUs with AVX-512, for which oneDNN has other kernels
 not notice. In training, batch norms over a few pixels magnify that, and so do proposals, which change by jumps: TFOD's
 own losses then differ by up to 7 % in the third step, and the norm of its first gradient by up to 22 %. So the
 training numbers of the families in which that happens are here once more, of the reference's goldens and of those made
-by the scripts beside this one. oneDNN is told to use no more than AVX2, so that any x86 processor gives them.
+by the scripts beside this one; so are the losses of the reference's small variants, which are less far apart. oneDNN is
+told to use no more than AVX2, so that any x86 processor gives them.
 """
 
 import functools
@@ -29,7 +30,7 @@ from object_detection.protos import model_pb2
 from synthetic_weights import family_value, synthetic_value
 
 HERE = Path(__file__).parent
-FAMILIES = HERE.parent / "families"
+FAMILIES, VARIANTS = HERE.parent / "families", HERE.parent / "variants"
 HOURGLASSES = ("hourglass_52", "hourglass_104")
 
 Numbers = dict[str, np.ndarray]
@@ -42,6 +43,9 @@ def main() -> None:
     found: dict[str, Numbers] = {}
     for path in sorted(FAMILIES.glob("mobilenet_*.config")):
         found[path.stem] = of_reference_ssd(path.stem)
+    for path in sorted(VARIANTS.glob("*.npz")):
+        if "train_losses" in np.load(path):
+            found[f"variants/{path.stem}"] = by_tag(training.TrainingRun(f"variants/{path.stem}").train())
     for path in sorted(FAMILIES.glob("faster_rcnn*.npz")):
         if "train_proposal_boxes" in np.load(path):  # others have no second stage, and agree
             found[path.stem] = of_reference_faster_rcnn(path.stem)
@@ -83,9 +87,12 @@ def of_reference_ssd(name: str) -> Numbers:
     losses = run.train()
     run.load()
     _, norm = mobilenet_fpn.trained(run.model, *run.features.values())
-    return {f"losses/{tag}": column for tag, column in zip(training.TAGS, losses.T, strict=True)} | {
-        "train_gradient_norm": np.asarray(norm)
-    }
+    return by_tag(losses) | {"train_gradient_norm": np.asarray(norm)}
+
+
+def by_tag(losses: np.ndarray) -> Numbers:
+    """Of losses [steps, tags]."""
+    return {f"losses/{tag}": column for tag, column in zip(training.TAGS, losses.T, strict=True)}
 
 
 def of_reference_faster_rcnn(name: str) -> Numbers:
