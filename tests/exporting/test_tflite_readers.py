@@ -97,28 +97,34 @@ def test_mediapipe_finds_the_same_and_names_it(name, quantize, trained_small_mod
     options = {"quantize": quantize, "uint8_input": quantize == "int8", "verify": 0}
     export(config, model_dir, tmp_path / "out", format="tflite", **options)
     model = tflite_model.load(tmp_path / "out/model.tflite")
-    pictures = _pictures(tmp_path)
+    ((values, _),) = model.place([np.zeros([9, 9, 3], np.uint8)])
+    height, width = values.shape[1:3]
+    pictures = _pictures(tmp_path, (width, height))
     asked = subprocess.run(
         [readers, "-c", ASK_MEDIAPIPE, str(model.path), *map(str, pictures)], capture_output=True, text=True
     )
     assert asked.returncode == 0, asked.stderr
     for picture, found in zip(pictures, json.loads(asked.stdout), strict=True):
-        # Scores differ a little, as below: what is near the least score may be on either side of it.
-        every = model.detect(picture)
-        ours = every.best(0.1)
-        assert len(every.best(0.5)) <= len(found) <= len(ours)
-        assert len(found) > 0
-        size = Image.open(picture).size[::-1]
-        for y, x, height, width, label, score in found:
-            box = np.array([y, x, y + height, x + width]) / np.tile(size, 2)
-            # MediaPipe samples pixels at their centers when it resizes, TFOD at their corners.
-            nearest = int(np.abs(ours.boxes - box).max(axis=1).argmin())
-            assert np.abs(ours.boxes[nearest] - box).max() < 0.05
-            assert (label, abs(score - ours.scores[nearest]) < 0.2) == (ours.names[nearest], True)
+        ours = model.detect(picture).best(0.3)
+        assert len(found) == len(ours) > 0
+        in_pixels = ours.boxes * np.tile([height, width], 2)
+        for top, left, rows, columns, label, score in found:
+            far = np.abs(in_pixels - [top, left, top + rows, left + columns]).max(axis=1)
+            # Corner and size are each rounded to whole pixels.
+            same = (far <= 2) & (np.abs(ours.scores - score) < 1e-3) & (np.array(ours.names) == label)
+            assert same.any(), (label, score, far.min())
 
 
-def _pictures(folder) -> list:
+def _pictures(folder, size: tuple[int, int]) -> list:
+    """Three, resized to the model's (width, height).
+
+    MediaPipe samples pixels at their centers when it resizes, TFOD at their corners: in int8 that moved the score of a
+    weak box by 0.23.
+    """
     from odtk.tools import synthetic_pets
 
     data = synthetic_pets.draw_dataset(folder / "pets", num_images=3, seed=8)
-    return sorted(data.folder.rglob("*.jpg"))[:3]
+    paths = [path.with_suffix(".png") for path in sorted(data.folder.rglob("*.jpg"))[:3]]
+    for path in paths:
+        Image.open(path.with_suffix(".jpg")).resize(size).save(path)
+    return paths

@@ -30,7 +30,7 @@ def start(config: Path, model_dir: Path, num_steps: int, killed_at: dict[int, in
         command = [sys.executable, str(PROGRAM), str(configs.get(index, config)), str(model_dir), str(num_steps)]
         command += [addresses, str(index), f"{model_dir}.read{index}", *map(str, [(killed_at or {}).get(index, "")])]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
+    outputs = [process.communicate(timeout=3600)[0] for process in processes]
     return [process.returncode for process in processes], outputs
 
 

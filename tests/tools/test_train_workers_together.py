@@ -18,9 +18,9 @@ CASES = [
     *("lower rate", "not a number", "an error", "bad evaluation records", "bad records"),
     "a bad record",  # after it no sum over the workers succeeds
 ]
-# Without what ends it, a worker would wait for the other until the test's own limit, of 600 s for all cases; a minute
-# was too little on a machine with eight times as many processes as cores.
-TOGETHER = 240.0  # seconds
+# Without what ends it, a worker would wait for the other until the test's own limit for all cases. A minute was too
+# little on a machine with eight times as many processes as cores, and ten minutes for all were on one with three times.
+TOGETHER, LIMIT = 240.0, 3600.0  # seconds
 pytestmark = pytest.mark.slow
 
 
@@ -47,7 +47,7 @@ def ended(tmp_path_factory):
         command = [sys.executable, str(PROGRAM), str(folder), addresses, str(index), *CASES]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
     try:
-        outputs = [process.communicate(timeout=600)[0] for process in processes]
+        outputs = [process.communicate(timeout=LIMIT)[0] for process in processes]
     finally:
         for process in processes:
             process.kill()

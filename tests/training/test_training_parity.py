@@ -7,8 +7,9 @@ goldens' first two steps agree to 1e-5. Where it rounds otherwise, TFOD leaves i
 AVX-512, its second step is off by 3e-3 and its third localization loss by 5e-2, and weights changed by 1e-7 do the
 same. So each loss is held to the reference's tolerance or, from the second step on, to the spread of TFOD's own
 repeated runs where that is the larger (from_tfod/single.npz, for the full network and the base), or of ours for the
-variants, whose golden is then one or the other of TFOD's: with AVX-512, or without (from_tfod/avx2.npz). That no systematic error hides in the spread is shown in double
-precision, where TFOD repeats its numbers and odtk does to six digits: test_training_in_double.py.
+variants, whose golden is then one or the other of TFOD's: with AVX-512, or without (from_tfod/avx2.npz). That no
+systematic error hides in the spread is shown in double precision, where TFOD repeats its numbers and odtk does to six
+digits: test_training_in_double.py.
 """
 
 import io
