@@ -17,7 +17,7 @@ def measure(sizes: Sizes, folder: Path, precision: str) -> dict:
     precision, most = models.precision_of(precision), sizes.most_images
     config = models.config_of(sizes, sizes.sides[0], most)
     input_rate.read_pets(config, input_rate.pets(sizes, folder))
-    memory = build_step_memory()
+    memory = build_step_memory([models.device()])
     steps = TrialSteps(lambda: DetectionTask(config, precision=precision), tf.distribute.get_strategy(), memory)
     trials = Trials(steps, memory.limit, memory.may_fail)
     batch = trials.largest(round_sizes(most))
