@@ -17,6 +17,7 @@ from odtk.evaluation.scoring import Evaluation, measured
 from odtk.evaluation.sharing import ALONE, Sharing, gathered
 from odtk.evaluation.step import EvaluationStep, evaluation_step
 from odtk.evaluation.stopwatch import READING, SCORING, Stopwatch
+from odtk.inputs.freeing import elements
 
 
 def run_evaluation(
@@ -65,7 +66,7 @@ def _evaluated(
     dataset: tf.data.Dataset, step: EvaluationStep, on_batch: Callable | None, watch: Stopwatch
 ) -> Iterator[list[tuple]]:
     """What was found on a batch of each replica: padded size, (other features, groundtruth, detections), losses."""
-    waiting = iter(dataset)
+    waiting = elements(lambda: iter(dataset))
     while batches := _next(waiting, step.num_replicas, watch):
         spare = [batches[0]] * (step.num_replicas - len(batches))
         with watch.inference(sum(len(features["source_id"]) for features, _ in batches)):

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from odtk import images
 from odtk.annotations.image_files import MAX_PIXELS
+from odtk.inputs.freeing import elements
 from odtk.inputs.stages import without_autograph
 from odtk.records.decoded_images import CHANNELS, DecodedImages, planned
 
@@ -56,7 +57,8 @@ def measure(files: Sequence[str], advance: Callable[[int], None]) -> np.ndarray:
     """
     keys, sizes = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.int64)]
     dataset = _encoded(files).map(_measured, tf.data.AUTOTUNE).ignore_errors()
-    for key, size in dataset.batch(_MEASURED_AT_ONCE).prefetch(tf.data.AUTOTUNE).as_numpy_iterator():
+    batches = dataset.batch(_MEASURED_AT_ONCE).prefetch(tf.data.AUTOTUNE)
+    for key, size in elements(batches.as_numpy_iterator):
         # By division, as a header can say sides whose product is no int64.
         is_image = (size.min(axis=1) > 0) & (size[:, 1] <= MAX_PIXELS // np.maximum(size[:, 0], 1))
         keys.append(key[is_image])
@@ -69,7 +71,7 @@ def measure(files: Sequence[str], advance: Callable[[int], None]) -> np.ndarray:
 def decode_all(files: Sequence[str]) -> Iterator[tuple[int, np.ndarray]]:
     """Key and uint8 [height, width, 3] of each image that can be decoded, in the order of the records."""
     dataset = _encoded(files).map(_with_key, tf.data.AUTOTUNE).ignore_errors().prefetch(tf.data.AUTOTUNE)
-    return dataset.as_numpy_iterator()
+    return elements(dataset.as_numpy_iterator)
 
 
 def _encoded(files: Sequence[str]) -> tf.data.Dataset:

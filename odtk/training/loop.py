@@ -57,6 +57,7 @@ def run(
         for callback in callbacks:
             callback.before_training(experiment, num_steps)
             ends.push(_at_end(callback.at_end))
+        ends.callback(experiment.trainer.let_data_go)
         with naming_the_record(find_fault):
             return _Loop(experiment, num_steps, callbacks, log).run()
 

@@ -1,10 +1,11 @@
 """official.core's Trainer with TFOD's checkpoint layout and scalars, which measures its time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 from official.core import base_trainer
 
+from odtk.inputs.freeing import let_go
 from odtk.inputs.graph_filter import GraphRecordFilter
 from odtk.layers.precision import FLOAT16
 from odtk.training.input_wait import InputWait
@@ -28,6 +29,8 @@ _IS_SKIPPED = "is_skipped"
 
 class DetectionTrainer(base_trainer.Trainer):
     """Saves variables under TFOD's keys and reports the last step's losses instead of their means."""
+
+    _train_iter: Iterator | None  # Orbit's
 
     def __init__(
         self,
@@ -193,6 +196,13 @@ class DetectionTrainer(base_trainer.Trainer):
         if isinstance(record_filter, GraphRecordFilter):  # the step has no use for what was skipped
             batch = record_filter.without_skipped(batch, self.strategy.experimental_local_results)
         return batch
+
+    def let_data_go(self) -> None:
+        """Frees the input pipeline, which further steps would build again, from where this process began."""
+        iterators = [self._train_iter]
+        del self._train_iter  # where an assignment would leave TensorFlow's dependency of a checkpoint on it
+        self._train_iter = None
+        let_go(iterators)
 
     def restart_data(self) -> None:
         """Reads on behind `last_position`, as a resumed run does; for weights that were set back."""

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import shutil
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -88,10 +89,14 @@ def config(records, tmp_path_factory) -> Path:
 
 @dataclasses.dataclass
 class Watched:
-    """What training asked its task for: where the data start, and how often the step was traced."""
+    """What training asked its task for: where the data start, and how often the step was traced.
+
+    Of each iterator that was let go, whether nothing else had a reference to it.
+    """
 
     starts: list
     traces: int = 0
+    are_freed: list = dataclasses.field(default_factory=list)
 
 
 @contextlib.contextmanager
@@ -106,9 +111,16 @@ def watching():
         watched.starts.append((task.seed, task.start))
         return build(task, params, input_context)
 
+    def let_go(iterators):
+        references = [weakref.ref(each) for each in iterators]
+        iterators.clear()
+        watched.are_freed += [refers() is None for refers in references]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DetectionTask, "train_step", train_step)
         patch.setattr(DetectionTask, "build_inputs", build_inputs)
+        patch.setattr("odtk.training.trainer.let_go", let_go)
+        patch.setattr("odtk.inputs.freeing.let_go", let_go)
         yield watched
 
 
@@ -216,6 +228,10 @@ def test_the_step_is_traced_once(run, watched, tuned):
     """Tracing takes longer than many steps; a variable made in the first one would have it done twice."""
     assert [seen.traces for seen in watched] == [1, 1]
     assert tuned[1].traces == 1, "with averages of the weights"
+
+
+def test_the_data_of_evaluations_and_of_the_training_are_freed(run, watched):
+    assert [seen.are_freed for seen in watched] == [3 * [True], 2 * [True]]
 
 
 def test_a_resumed_run_goes_on_in_its_data(run, watched, records):

@@ -77,6 +77,8 @@ def experiment():
     made.times = Times()
     save = lambda: made.saved.append(made.step)  # noqa: E731
     made.controller = types.SimpleNamespace(train=train, save_checkpoint=save, evaluate=evaluate, step_timer=None)
+    made.let_go = []
+    made.trainer = types.SimpleNamespace(let_data_go=lambda: made.let_go.append(made.step))
     return made
 
 
@@ -95,6 +97,13 @@ def test_an_error_reaches_every_callback_and_the_caller(experiment):
         run(experiment, 5, [Noted("a", calls), Noted("b", calls, error, at_step=2)])
     assert calls[-2:] == [("b", "end", error), ("a", "end", error)]
     assert (experiment.saved, experiment.logger.ended) == ([], (error,))
+
+
+@pytest.mark.parametrize("error", [None, ValueError("enough")])
+def test_the_data_are_let_go_once_at_the_end(experiment, error):
+    with contextlib.suppress(ValueError):
+        run(experiment, 2, [Noted("a", [], error, at_step=2)] if error else [])
+    assert experiment.let_go == [2]
 
 
 def test_a_callback_ends_the_training_after_all_others_were_called(experiment):
@@ -126,7 +135,7 @@ def test_the_log_gets_what_a_loop_trained_before_it_was_ended(experiment, error,
     """Not if training goes back to before it, or if nothing can be written."""
     asked = []
     experiment.controller.summary_manager = types.SimpleNamespace(write_rest=lambda: asked.append(experiment.step))
-    experiment.trainer = types.SimpleNamespace(restart_data=lambda: None)
+    experiment.trainer.restart_data = lambda: None
     noted = Noted("a", [], error, at_step=2)
     with contextlib.suppress(DataError, OutputError):
         run(experiment, 3, [noted])
@@ -179,7 +188,7 @@ def failing(experiment):
         manager = types.SimpleNamespace(write_rest=lambda: None)
         experiment.controller.train, experiment.controller.summary_manager = train, manager
         experiment.controller.strategy, experiment.task.micro_batches = tf.distribute.get_strategy(), 3
-        experiment.trainer = types.SimpleNamespace(split_further=split_further, finished_step=lambda: None)
+        experiment.trainer.split_further, experiment.trainer.finished_step = split_further, lambda: None
         return experiment
 
     return fail
