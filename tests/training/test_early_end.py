@@ -31,6 +31,7 @@ class Simulated:
         self.checkpoints = types.SimpleNamespace(check=lambda: None)
         self.evaluator = types.SimpleNamespace(latest="measured", seconds=None, weights=weights)
         self.controller = types.SimpleNamespace(train=self.train, save_checkpoint=self.save, evaluate=self.evaluate)
+        self.trainer = types.SimpleNamespace(let_data_go=lambda: None)
         self.controller.step_timer, self.times, self.write, self.workers = None, Times(), at_once, ALONE
 
     def clock(self):
